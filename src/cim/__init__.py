@@ -1,0 +1,31 @@
+"""CIM, the Composable Information Machine: the words that a module is written in."""
+
+from cim.domain.blob import Blob, Blobs
+from cim.domain.capability import Capability
+from cim.domain.component import Component, Failed
+from cim.domain.context import Context
+from cim.domain.errors import CimError, Failure, Reject
+from cim.domain.message import Command, Event
+from cim.domain.query import Changed, Each, Maybe, One, With, Without
+from cim.domain.state import State
+
+__all__ = [
+    "Blob",
+    "Blobs",
+    "Capability",
+    "Changed",
+    "CimError",
+    "Command",
+    "Component",
+    "Context",
+    "Each",
+    "Event",
+    "Failed",
+    "Failure",
+    "Maybe",
+    "One",
+    "Reject",
+    "State",
+    "With",
+    "Without",
+]

@@ -1,0 +1,93 @@
+"""The bounded context that a module speaks for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from cim.domain.component import Component
+from cim.domain.state import State
+
+S = TypeVar("S", bound=State)
+C = TypeVar("C", bound=Component)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class EntityDeclared:
+    """An entity as its module declared it; ``key`` is the field of its commands that names it."""
+
+    context: str
+    state: type[State]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentDeclared:
+    """A component as its module declared it, and the entity that it is attached to."""
+
+    context: str
+    component: type[Component]
+    of: type[State]
+
+
+_DECLARED = "__cim_declared__"
+
+
+def declared_entity(state: type[State]) -> EntityDeclared | None:
+    """How a state was declared, whichever context did it; None for a class that no context knows."""
+    return state.__dict__.get(_DECLARED)
+
+
+def declared_component(component: type[Component]) -> ComponentDeclared | None:
+    """How a component was declared, whichever context did it."""
+    return component.__dict__.get(_DECLARED)
+
+
+class Context:
+    """One bounded context: its name, its glossary, and what was declared under it.
+
+    ``glossary`` holds the terms of the ubiquitous language that no type carries, each with its
+    one-line definition. Declaring does no I/O and checks nothing but names: what the annotations
+    mean is worked out by :mod:`cim.contract` when a machine is put together.
+    """
+
+    def __init__(self, name: str, glossary: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self.glossary = dict(glossary or {})
+        self.entities: list[EntityDeclared] = []
+        self.components: list[ComponentDeclared] = []
+        self.systems: list[Callable[..., Any]] = []
+        self.views: list[Callable[..., Any]] = []
+
+    def __repr__(self) -> str:
+        return f"Context({self.name!r})"
+
+    def entity(self, *, key: str) -> Callable[[type[S]], type[S]]:
+        """Declare an entity; ``key`` is the field of its commands and events that holds its id."""
+
+        def declare(state: type[S]) -> type[S]:
+            self.entities.append(EntityDeclared(self.name, state, key))
+            setattr(state, _DECLARED, self.entities[-1])
+            return state
+
+        return declare
+
+    def component(self, *, of: type[State]) -> Callable[[type[C]], type[C]]:
+        """Declare a component that this context owns, attached to any module's entity."""
+
+        def declare(component: type[C]) -> type[C]:
+            self.components.append(ComponentDeclared(self.name, component, of))
+            setattr(component, _DECLARED, self.components[-1])
+            return component
+
+        return declare
+
+    def system(self, function: F) -> F:
+        """Declare a system: its parameters say what it reads and needs, its return type what it writes."""
+        self.systems.append(function)
+        return function
+
+    def view(self, function: F) -> F:
+        """Declare a view: a function that runs once over symbolic values and returns elements."""
+        self.views.append(function)
+        return function

@@ -1,0 +1,21 @@
+"""The one base of all that a module declares: an immutable record made from its annotations."""
+
+import dataclasses
+from typing import Any, Self, dataclass_transform
+
+
+@dataclass_transform(frozen_default=True)
+class Record:
+    """A frozen dataclass without the decorator: subclasses need only annotate their fields.
+
+    Plain rather than slotted: ``slots=True`` makes a second class, which breaks ``super()`` and
+    ``__init_subclass__``; the price is some hundred bytes a value (docs/decisions/0002).
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(frozen=True)(cls)
+
+    def but(self, **changes: Any) -> Self:
+        """The same record with some fields changed; an unknown field is a ``TypeError``."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]

@@ -1,0 +1,1 @@
+"""What the annotations say, as data: subjects, envelope, codec, fingerprints, modules, compositions."""

@@ -1,0 +1,42 @@
+"""Reading annotations: hints, the members of a union, the marks of a query."""
+
+import types
+from collections.abc import Callable
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from cim.domain.errors import Misdeclared
+from cim.domain.query import Mark
+
+
+def hints(subject: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a class or function with their marks; a name that is not found is named."""
+    try:
+        return get_type_hints(subject, include_extras=True)
+    except NameError as error:
+        name = f"{subject.__module__}.{subject.__qualname__}"
+        raise Misdeclared(
+            f"{name}: {error}; an annotation must be importable at run time, not under TYPE_CHECKING"
+        ) from error
+
+
+def members(annotation: Any) -> tuple[Any, ...]:
+    """The types that a union names, None left out; a single type is a union of one."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return tuple(kind for kind in get_args(annotation) if kind is not types.NoneType)
+    return () if annotation in (None, types.NoneType) else (annotation,)
+
+
+def marked(annotation: Any) -> tuple[Any, Mark | None]:
+    """An annotation as its type and the query mark that it carries, if any."""
+    if get_origin(annotation) is not Annotated:
+        return annotation, None
+    inner, *extras = get_args(annotation)
+    found = [extra for extra in extras if isinstance(extra, Mark)]
+    if len(found) > 1:
+        raise Misdeclared(f"{annotation} carries two query marks: one a parameter")
+    mark = found[0] if found else None
+    if mark is not None and mark.kind == "maybe":
+        inner = members(inner)[0]
+    if mark is not None and mark.kind in ("with", "without"):
+        inner = get_args(inner)[0]
+    return inner, mark

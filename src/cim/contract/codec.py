@@ -1,0 +1,94 @@
+"""Bodies: a JSON array of ``{type, version, data}``, strict when it is read.
+
+msgspec reads and writes standard-library dataclasses, checks types and missing fields, writes
+decimals as strings and times as ISO 8601.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from cim.domain.errors import CimError
+
+T = TypeVar("T")
+
+
+class BadBody(CimError):
+    """A body that is not the JSON that its type asks for; the text names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One typed record of a body. ``data`` is plain JSON data; None takes a component away."""
+
+    type: str
+    version: int
+    data: Any
+
+
+_ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")
+_ITEMS = msgspec.json.Decoder(list[Item])
+
+
+def encode(items: Iterable[Item]) -> bytes:
+    """The body that holds the items."""
+    return _ENCODER.encode(list(items))
+
+
+def decode(body: bytes) -> list[Item]:
+    """The items of a body; raises :class:`BadBody`."""
+    try:
+        return _ITEMS.decode(body)
+    except msgspec.MsgspecError as error:
+        raise BadBody(f"body is not a JSON array of {{type, version, data}}: {error}") from error
+
+
+def item(record: Any) -> Item:
+    """A record as an item of a body."""
+    return Item(type(record).__name__, 1, plain(record))
+
+
+def plain(record: Any) -> Any:
+    """A record as plain JSON data."""
+    return msgspec.to_builtins(record, order="deterministic")
+
+
+def typed(data: Any, kind: type[T]) -> T:
+    """Plain data as a record of ``kind``; raises :class:`BadBody` that names the field."""
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise BadBody(f"{kind.__name__}: {error}") from error
+
+
+def from_text(data: dict[str, Any], kind: type[T]) -> T:
+    """Fields given as text (a form, a command line) as a record of ``kind``, unknown ones refused."""
+    fields = field_names(kind)
+    unknown = sorted(set(data) - set(fields))
+    if unknown:
+        raise BadBody(f"{kind.__name__} has no field {unknown[0]!r}: it has {', '.join(fields)}")
+    try:
+        return msgspec.convert(data, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadBody(f"{kind.__name__}: {error}") from error
+
+
+def field_names(kind: type[Any]) -> Sequence[str]:
+    """The names of a record's fields, in their order."""
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Any plain value or record as JSON bytes."""
+    return _ENCODER.encode(value)
+
+
+def question(body: bytes) -> dict[str, Any]:
+    """The JSON object of a query's body; an empty body is an empty object. Raises :class:`BadBody`."""
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any]) if body else {}
+    except msgspec.MsgspecError as error:
+        raise BadBody(f"the question is not a JSON object: {error}") from error

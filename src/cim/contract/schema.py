@@ -1,0 +1,30 @@
+"""Fingerprints of shapes: what a message type looked like when it was written."""
+
+import hashlib
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+
+def _bare(schema: Any) -> Any:
+    """The schema without its prose: a better docstring is no other shape."""
+    if isinstance(schema, dict):
+        prose = "description" if isinstance(schema.get("description"), str) else None
+        return {name: _bare(value) for name, value in schema.items() if name != prose}
+    if isinstance(schema, list):
+        return [_bare(value) for value in schema]
+    return schema
+
+
+@lru_cache(maxsize=1024)
+def fingerprint(kinds: frozenset[type[Any]]) -> str:
+    """A short name of the shapes of some record types: 16 hex digits, the same for the same fields."""
+    schemas = [_bare(msgspec.json.schema(kind)) for kind in sorted(kinds, key=lambda kind: kind.__name__)]
+    return hashlib.sha256(msgspec.json.encode(schemas, order="sorted")).hexdigest()[:16]
+
+
+def dataschema(kinds: Iterable[type[Any]]) -> str:
+    """The value of ``ce-dataschema`` for a body of these types."""
+    return f"cim:{fingerprint(frozenset(kinds))}"

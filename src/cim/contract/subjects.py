@@ -1,0 +1,97 @@
+"""The one grammar of subjects.
+
+| subject | what |
+| --- | --- |
+| ``evt.<context>.<Entity>.<id>`` | commits of an entity |
+| ``cmp.<context>.<Entity>.<id>.<owner>`` | component writes of one module on an entity |
+| ``cmd.<context>.<Entity>.<id>.<Command>.<sender>`` | a command, by request |
+| ``qry.<context>.<name>.<sender>`` | a query, by request |
+| ``live.<query>.<session>`` | changes of a live query |
+
+All tokens are ASCII: some clients break on anything else. A sender stands in the subject because
+the server can hold permissions to it and a message carries no authenticated sender.
+"""
+
+import re
+from dataclasses import dataclass
+
+from cim.domain.errors import CimError
+
+LONGEST_TOKEN = 128
+"""Characters that one token of a subject may have."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9_=-]+\Z")
+
+
+class BadToken(CimError):
+    """A name or an id that cannot stand in a subject."""
+
+
+def token(text: str, what: str) -> str:
+    """``text`` if it can stand in a subject; raises :class:`BadToken` that names ``what`` otherwise."""
+    if not text:
+        raise BadToken(f"{what} is empty: give it 1 to {LONGEST_TOKEN} characters of A-Z a-z 0-9 _ = -")
+    if len(text) > LONGEST_TOKEN:
+        raise BadToken(f"{what} {text[:24]!r}… has {len(text)} characters: {LONGEST_TOKEN} at most")
+    if not _TOKEN.match(text):
+        raise BadToken(f"{what} {text[:48]!r} holds a character outside A-Z a-z 0-9 _ = -: choose another")
+    return text
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """Names one entity: its context, its type and its id."""
+
+    context: str
+    entity: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.context}.{self.entity} {self.id}"
+
+    @property
+    def events(self) -> str:
+        """The subject of the entity's commits."""
+        return f"evt.{self.context}.{self.entity}.{self.id}"
+
+    def components(self, owner: str) -> str:
+        """The subject of what the module ``owner`` (``*`` for every module) writes on the entity."""
+        return f"cmp.{self.context}.{self.entity}.{self.id}.{owner}"
+
+    def command(self, name: str, sender: str) -> str:
+        """The subject on which ``sender`` asks the entity for the command ``name``."""
+        return f"cmd.{self.context}.{self.entity}.{self.id}.{name}.{sender}"
+
+
+EVERY_COMMIT = "evt.>"
+EVERY_COMPONENT = "cmp.>"
+STORED = (EVERY_COMMIT, EVERY_COMPONENT)
+"""The subjects that the log keeps."""
+
+
+def parse_stored(subject: str) -> tuple[Ref, str | None]:
+    """The entity that a stored subject speaks of, and the owner for a component's subject."""
+    parts = subject.split(".")
+    if parts[0] == "evt" and len(parts) == 4:
+        return Ref(*parts[1:]), None
+    if parts[0] == "cmp" and len(parts) == 5:
+        return Ref(*parts[1:4]), parts[4]
+    raise BadToken(f"subject {subject!r} is not evt.<context>.<Entity>.<id> or cmp.….<owner>")
+
+
+def parse_command(subject: str) -> tuple[Ref, str, str]:
+    """The entity, the command's name and the sender that a command's subject names."""
+    parts = subject.split(".")
+    if parts[0] != "cmd" or len(parts) != 6:
+        raise BadToken(f"subject {subject!r} is not cmd.<context>.<Entity>.<id>.<Command>.<sender>")
+    return Ref(*parts[1:4]), parts[4], parts[5]
+
+
+def query(context: str, name: str, sender: str) -> str:
+    """The subject on which ``sender`` asks the query ``name``."""
+    return f"qry.{context}.{name}.{sender}"
+
+
+def live(name: str, session: str) -> str:
+    """The subject on which a session hears the changes of the live query ``name``."""
+    return f"live.{name}.{session}"

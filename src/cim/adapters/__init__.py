@@ -1,0 +1,1 @@
+"""What fulfils the ports: in memory for tests and one process, and NATS."""

@@ -1,0 +1,122 @@
+"""The log over JetStream: one request an append, direct reads, one pull consumer to follow."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from cim.adapters.nats.follow import follow
+from cim.adapters.nats.link import ask, ask_api, refusal
+from cim.adapters.nats.stream import STREAM, open_stream
+from cim.contract.envelope import Commit
+from cim.ports.log import LinkLost, LogRefused, Stored, Unclear
+
+_NO_MESSAGE = 10037
+_REFUSED = {10054: "the message is larger than the stream takes", 10077: "the stream is full"}
+_PAGE = 256
+
+
+class NatsLog:
+    """Fulfils :class:`cim.ports.log.Log` by the stream of a leaf."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @classmethod
+    async def open(cls, client: Client) -> "NatsLog":
+        """The machine's log, its stream made or checked; see :func:`open_stream`."""
+        await open_stream(client)
+        return cls(client)
+
+    async def attempt(self, commit: Commit, expected: int) -> Stored | Unclear:
+        headers = {**commit.headers(), "Nats-Expected-Last-Subject-Sequence": str(expected)}
+        try:
+            message = await ask(self._client, commit.subject, commit.body, headers=headers)
+        except LinkLost as lost:
+            return Unclear(str(lost))
+        answer = msgspec.json.decode(message.data)
+        trouble = refusal(answer)
+        if trouble is None and not answer.get("duplicate"):
+            return Stored(int(answer["seq"]))
+        code, text = trouble or (0, "duplicate")
+        if code in _REFUSED:
+            raise LogRefused(f"{commit.subject}: {_REFUSED[code]}")
+        return Unclear(f"{text} (code {code})")
+
+    async def next_on(self, subject: str, after: int) -> Commit | None:
+        # From the leader: a direct get may be answered by a replica that lags behind.
+        call = f"STREAM.MSG.GET.{STREAM}"
+        answer = await ask_api(self._client, call, {"seq": after + 1, "next_by_subj": subject})
+        trouble = refusal(answer)
+        if trouble is not None:
+            if trouble[0] == _NO_MESSAGE:
+                return None
+            raise LinkLost(f"{subject}: read back failed: {trouble[1]} (code {trouble[0]})")
+        stored = answer["message"]
+        headers = parse_headers(base64.b64decode(stored.get("hdrs", "")))
+        body = base64.b64decode(stored.get("data", ""))
+        return Commit.parse(stored["subject"], headers, body, int(stored["seq"]))
+
+    async def last(self) -> int:
+        answer = await ask_api(self._client, f"STREAM.INFO.{STREAM}", {})
+        trouble = refusal(answer)
+        if trouble is not None:
+            raise LinkLost(f"stream {STREAM}: {trouble[1]} (code {trouble[0]})")
+        return int(answer["state"]["last_seq"])
+
+    async def read(self, subject: str, after: int = 0) -> AsyncIterator[Commit]:
+        while True:
+            page, more = await self._page(subject, after)
+            for commit in page:
+                yield commit
+            if not more:
+                return
+            after = page[-1].sequence
+
+    def follow(self, after: int) -> AsyncIterator[list[Commit]]:
+        return follow(self._client, after)
+
+    async def _page(self, subject: str, after: int) -> tuple[list[Commit], bool]:
+        """One batched direct get: its commits, and whether there are more."""
+        inbox = self._client.new_inbox()
+        answers: asyncio.Queue[Msg] = asyncio.Queue()
+        subscription = await self._client.subscribe(inbox, cb=answers.put)
+        query = {"seq": after + 1, "next_by_subj": subject, "batch": _PAGE}
+        page: list[Commit] = []
+        try:
+            await self._client.publish(
+                f"$JS.API.DIRECT.GET.{STREAM}", msgspec.json.encode(query), reply=inbox
+            )
+            while True:
+                try:
+                    async with asyncio.timeout(2.0):
+                        message = await answers.get()
+                except TimeoutError as silent:
+                    raise LinkLost(f"{subject}: no answer to a read behind sequence {after}") from silent
+                headers = message.headers or {}
+                match headers.get("Status"):
+                    case None:
+                        page.append(stored_commit(message))
+                    case "204":
+                        return page, bool(page) and headers.get("Nats-Num-Pending", "0") != "0"
+                    case "404":
+                        return page, False
+                    case status:
+                        raise LinkLost(f"{subject}: read failed: {status} {headers.get('Description', '')}")
+        finally:
+            await subscription.unsubscribe()
+
+
+def stored_commit(message: Msg) -> Commit:
+    """The commit in an answer to a direct get."""
+    headers = message.headers or {}
+    return Commit.parse(headers["Nats-Subject"], headers, message.data, int(headers["Nats-Sequence"]))
+
+
+def parse_headers(block: bytes) -> Mapping[str, str]:
+    """The headers of a stored message as the server keeps them: a status line, then ``name: value``."""
+    lines = block.decode().split("\r\n")[1:]
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines if line)}

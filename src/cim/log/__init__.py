@@ -1,0 +1,1 @@
+"""The log's own rules: the chain, the append routine, the one consumer loop."""

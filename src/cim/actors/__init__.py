@@ -1,0 +1,1 @@
+"""Entities as actors: one mailbox, load, decide, append."""

@@ -1,0 +1,112 @@
+"""One entity at work: its state, its head in the log, and the commands that it has seen."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from cim.actors.request import Asked, Receipt, Rejection
+from cim.contract import codec
+from cim.contract.entity import EntityType
+from cim.contract.envelope import Commit
+from cim.contract.schema import dataschema
+from cim.contract.subjects import Ref
+from cim.domain.errors import CimError, Reject
+from cim.domain.message import Event
+from cim.domain.state import State
+from cim.log.append import Overtaken, append
+from cim.log.chain import Head
+from cim.ports.clock import Clock, stamp
+from cim.ports.log import Log
+
+
+class UnknownEvent(CimError):
+    """A commit holds an event that this machine's module does not declare: the entity is stopped."""
+
+
+@dataclass(slots=True)
+class Actor:
+    """An entity's mailbox: commands are decided one after the other, each on the newest state.
+
+    ``seen`` maps the id of every command in the entity's history to what it asked and its receipt,
+    so that a command sent again, however late, has one effect.
+    """
+
+    ref: Ref
+    kind: EntityType
+    source: str
+    state: State
+    head: Head = field(default_factory=Head)
+    seen: dict[str, tuple[str | None, Receipt]] = field(default_factory=dict)
+    mailbox: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def handle(self, asked: Asked, log: Log, clock: Clock) -> Receipt | Rejection:
+        """Decide a command and append what it leads to.
+
+        Raises :class:`cim.log.append.OutcomeUnknown` when the log gave no answer in time.
+        """
+        async with self.mailbox:
+            if self.head.sequence == 0:
+                await self._catch_up(log)
+            while True:
+                earlier = self._earlier(asked)
+                if earlier is not None:
+                    return earlier
+                try:
+                    events = tuple(self.state.decide(asked.command))
+                except Reject as reject:
+                    return Rejection(str(self.ref), str(reject))
+                outcome = await append(log, clock, self._commit(asked, events, clock), self.head)
+                if isinstance(outcome, Overtaken):
+                    await self._catch_up(log)
+                    continue
+                self.apply(outcome.commit)
+
+    def apply(self, commit: Commit) -> None:
+        """Take in the next commit of this entity; raises when it does not follow or is not known."""
+        state = self.state
+        for item in codec.decode(commit.body):
+            state = state.evolve(self._event(item, commit))
+        self.head = self.head.advance(commit)
+        self.state = state
+        receipt = Receipt(commit.id, self.ref.id, commit.sequence, commit.origin.correlation)
+        self.seen[commit.id] = (commit.request, receipt)
+
+    def _event(self, item: codec.Item, commit: Commit) -> Event:
+        known = self.kind.events.get(item.type)
+        if known is None:
+            raise UnknownEvent(
+                f"{self.ref}: event {item.type} at sequence {commit.sequence} is not declared by "
+                f"{self.kind}; there are: {', '.join(self.kind.events)}"
+            )
+        return codec.typed(item.data, known)
+
+    def _earlier(self, asked: Asked) -> Receipt | Rejection | None:
+        """The first receipt of this very command, or a rejection of another one under its id."""
+        found = self.seen.get(asked.origin.id)
+        if found is None:
+            return None
+        digest, receipt = found
+        if digest == asked.digest:
+            return receipt
+        return Rejection(
+            str(self.ref),
+            f"id {asked.origin.id} was used at sequence {receipt.sequence} for another command: "
+            f"give this one an id of its own",
+        )
+
+    async def _catch_up(self, log: Log) -> None:
+        async for commit in log.read(self.ref.events, self.head.sequence):
+            self.apply(commit)
+
+    def _commit(self, asked: Asked, events: tuple[Event, ...], clock: Clock) -> Commit:
+        kinds = {type(event) for event in events}
+        return Commit(
+            subject=self.ref.events,
+            number=0,
+            origin=asked.origin,
+            source=self.source,
+            type=f"{self.kind}.Committed",
+            time=stamp(clock),
+            schema=dataschema(kinds),
+            body=codec.encode(codec.item(event) for event in events),
+            request=asked.digest,
+        )

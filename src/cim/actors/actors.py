@@ -1,0 +1,52 @@
+"""All entities of a machine at their mailboxes: the warm ones are kept, the rest are loaded."""
+
+from collections import OrderedDict
+
+from cim.actors.actor import Actor
+from cim.actors.request import Asked, Receipt, Rejection
+from cim.contract.composition import Composition
+from cim.contract.subjects import Ref
+from cim.ports.clock import Clock
+from cim.ports.log import Log
+
+
+class Actors:
+    """Hands each command to its entity; other entities go on meanwhile.
+
+    Warm entities are held up to ``warm`` of them, the least lately used let go first. A warm state
+    needs no check before it is used: the append's expectation is the check.
+    """
+
+    def __init__(
+        self, composition: Composition, log: Log, clock: Clock, source: str, warm: int = 10_000
+    ) -> None:
+        self._composition, self._log, self._clock, self._source = composition, log, clock, source
+        self._limit = warm
+        self._warm: OrderedDict[Ref, Actor] = OrderedDict()
+
+    async def handle(self, asked: Asked) -> Receipt | Rejection:
+        """Decide one command; see :meth:`Actor.handle`. Raises :class:`Unknown` for a strange entity."""
+        actor = self._actor(asked.ref)
+        try:
+            return await actor.handle(asked, self._log, self._clock)
+        except Exception:
+            # What it half knew is dropped: the next command loads it from the log.
+            self._warm.pop(asked.ref, None)
+            raise
+
+    def _actor(self, ref: Ref) -> Actor:
+        actor = self._warm.pop(ref, None)
+        if actor is None:
+            kind = self._composition.entity(ref.context, ref.entity)
+            actor = Actor(ref, kind, self._source, kind.state())
+        self._warm[ref] = actor
+        if len(self._warm) > self._limit:
+            self._let_go()
+        return actor
+
+    def _let_go(self) -> None:
+        """Forget the coldest entity that is not at work."""
+        for ref, actor in self._warm.items():
+            if not actor.mailbox.locked():
+                del self._warm[ref]
+                return

@@ -1,0 +1,1 @@
+"""Entities with their components, and the systems that add to them."""

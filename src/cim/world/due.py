@@ -1,0 +1,88 @@
+"""What there is to do, as a pure function of the world.
+
+A system is due on an entity when the entity matches its query and the last run that the log records
+was made from other inputs. So there is no cursor to lose: after a crash, for a module that joins a
+year later, and for a worker beside another, the same question gives what is left to do. The form is
+the level-triggered reconciliation that Kubernetes' controllers made known.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cim.contract import codec
+from cim.contract.envelope import Origin
+from cim.contract.system import STATE, Read, SystemType
+from cim.world.entity import Cell, Entity
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run to make: the system, the values for its parameters, and what they came from.
+
+    ``cause`` is the origin of the newest input; ``id`` is the same wherever this run is made.
+    """
+
+    system: SystemType
+    entity: Entity
+    arguments: Mapping[str, Any]
+    inputs: Mapping[str, int]
+    cause: Origin
+    id: str
+
+
+def is_due(system: SystemType, entity: Entity) -> bool:
+    """Whether the system has something to do on the entity."""
+    if (entity.ref.context, entity.ref.entity) != system.of or entity.stopped is not None:
+        return False
+    if not entity.exists or not all(_matches(read, entity) for read in system.reads):
+        return False
+    run = entity.runs.get(str(system))
+    if run is None:
+        return True
+    return any(run.inputs.get(source) != entity.cells[source].number for source in system.triggers)
+
+
+def call(system: SystemType, entity: Entity) -> Call | None:
+    """The run that is due now, or None. Raises :class:`cim.contract.codec.BadBody` when a component
+    in the log no longer has the shape that the system reads."""
+    if not is_due(system, entity):
+        return None
+    used = {read.source: entity.cells[read.source] for read in system.reads if read.source in entity.cells}
+    inputs = {source: cell.number for source, cell in used.items()}
+    newest = max(used.values(), key=lambda cell: cell.sequence)
+    return Call(
+        system,
+        entity,
+        {read.parameter: _value(read, entity) for read in system.reads},
+        inputs,
+        newest.origin,
+        run_id(system, entity, inputs),
+    )
+
+
+def run_id(system: SystemType, entity: Entity, inputs: Mapping[str, int]) -> str:
+    """The id of a run: made from system, entity and inputs, so that the same run has the same id."""
+    text = f"{system} {entity.ref} {sorted(inputs.items())}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _matches(read: Read, entity: Entity) -> bool:
+    present = read.source in entity.cells
+    match read.kind:
+        case "changed" | "has" | "with":
+            return present
+        case "without":
+            return not present
+        case "maybe":
+            return True
+
+
+def _value(read: Read, entity: Entity) -> Any:
+    if read.kind in ("with", "without"):
+        return read.type
+    if read.source == STATE:
+        return entity.state
+    found: Cell | None = entity.cells.get(read.source)
+    return None if found is None else codec.typed(found.value, read.type)

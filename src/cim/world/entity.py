@@ -1,0 +1,82 @@
+"""One entity as the log tells it: state, components, runs of systems, heads of its chains."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cim.contract import codec
+from cim.contract.envelope import Commit, Origin
+from cim.contract.subjects import Ref
+from cim.contract.system import STATE
+from cim.domain.state import State
+from cim.log.chain import Head
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value and where it came from. ``number`` counts the commits of the subject that wrote it."""
+
+    value: Any
+    origin: Origin
+    sequence: int
+    number: int
+    by: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The last run of a system on an entity: from which inputs, how it ended, in how many milliseconds."""
+
+    system: str
+    inputs: Mapping[str, int]
+    failed: bool
+    cause: str
+    took: float
+    sequence: int
+
+
+@dataclass(slots=True)
+class Entity:
+    """All that is known of one entity.
+
+    ``cells`` holds components by their key (``Text``, ``languages.Language``), and the state under
+    :data:`cim.contract.system.STATE`. ``first`` and ``sequence`` are those of its first and its last
+    commit. ``stopped`` says why the entity no longer follows its history,
+    if it does not: an unknown event or a broken chain stops this entity and no other.
+    """
+
+    ref: Ref
+    state: State | None
+    cells: dict[str, Cell] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    heads: dict[str, Head] = field(default_factory=dict)
+    first: int = 0
+    sequence: int = 0
+    stopped: str | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether its own history has begun."""
+        return STATE in self.cells
+
+    @property
+    def failures(self) -> list[Run]:
+        """The systems whose last run on this entity failed."""
+        return [run for run in self.runs.values() if run.failed]
+
+    def shown(self) -> dict[str, Any]:
+        """The entity as ``cim show`` prints it: the shape is kept stable."""
+        components = {
+            key: {"value": cell.value, "sequence": cell.sequence, "by": cell.by, "time": cell.time}
+            for key, cell in self.cells.items()
+            if key != STATE
+        }
+        state = codec.plain(self.state) if self.state is not None else None
+        found = {"id": self.ref.id, "sequence": self.sequence, "state": state, "components": components}
+        return found if self.stopped is None else {**found, "stopped": self.stopped}
+
+
+def cell(value: Any, commit: Commit, by: str) -> Cell:
+    """A value as a commit brought it."""
+    return Cell(value, commit.origin, commit.sequence, commit.number, by, commit.time)

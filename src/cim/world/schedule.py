@@ -1,0 +1,171 @@
+"""Running systems: what is due is run as soon as a worker is free, the oldest entity first.
+
+So an entity that has begun is finished before a newer one is begun, and the first is whole early.
+"""
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from heapq import heappop, heappush
+from typing import Any
+
+from cim.contract.subjects import Ref
+from cim.contract.system import STATE, SystemType
+from cim.domain.component import Component
+from cim.domain.errors import CimError, Failure
+from cim.ports.clock import Clock
+from cim.world.due import Call, call, is_due
+from cim.world.entity import Entity
+from cim.world.world import World
+from cim.world.writer import Writer
+
+LONGEST_CAUSE = 500
+"""Characters of a failure's cause that are kept."""
+
+
+class Schedule:
+    """Keeps the systems of a composition at work on a world.
+
+    ``needs`` gives each system the providers that its signature names. ``workers`` runs at once.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        writer: Writer,
+        systems: Iterable[SystemType],
+        needs: Callable[[SystemType], Mapping[str, Any]],
+        clock: Clock,
+        executor: Executor,
+        workers: int,
+    ) -> None:
+        self._world, self._writer, self._clock = world, writer, clock
+        self._systems = tuple(systems)
+        self._needs = {str(system): needs(system) for system in self._systems}
+        self._executor = executor
+        self._free = asyncio.Semaphore(workers)
+        self._waiting: dict[tuple[str, Ref], SystemType] = {}
+        self._order: list[tuple[int, int, str, Ref]] = []
+        self._count = itertools.count()
+        self._running: dict[tuple[str, Ref], asyncio.Task[None]] = {}
+        self._at_work: defaultdict[Ref, dict[str, None]] = defaultdict(dict)
+        self._changed = asyncio.Condition()
+        self._wake = asyncio.Event()
+
+    @property
+    def systems(self) -> tuple[SystemType, ...]:
+        """The systems that this schedule runs."""
+        return self._systems
+
+    def working(self, entity: Entity) -> tuple[str, ...]:
+        """The systems that are due or running on an entity, here."""
+        return tuple(self._at_work.get(entity.ref, ()))
+
+    @property
+    def left(self) -> int:
+        """How many runs are waiting or under way."""
+        return len(self._waiting) + len(self._running)
+
+    async def idle(self) -> None:
+        """Wait until the world is caught up and nothing is due or running here."""
+        await self._world.until_caught_up()
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.left == 0)
+
+    async def run(self) -> None:
+        """Run systems until cancelled. Nothing runs before the world is caught up: what stands in the
+        log already is not done again."""
+        await self._world.until_caught_up()
+        stop = self._world.listen(self._look)
+        try:
+            for entity in list(self._world.entities.values()):
+                self._look(entity)
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    await self._next(tasks)
+        finally:
+            stop()
+
+    async def _next(self, tasks: asyncio.TaskGroup) -> None:
+        await self._wake.wait()
+        await self._free.acquire()
+        if not self._waiting:
+            self._wake.clear()
+            self._free.release()
+            await self._tell()
+            return
+        _, _, name, ref = heappop(self._order)
+        system = self._waiting.pop((name, ref))
+        entity = self._world.entities[ref]
+        self._running[name, ref] = tasks.create_task(self._one(system, entity))
+
+    def _look(self, entity: Entity) -> None:
+        for system in self._systems:
+            key = (str(system), entity.ref)
+            if key not in self._running and key not in self._waiting and is_due(system, entity):
+                self._waiting[key] = system
+                age = entity.cells[STATE].sequence
+                heappush(self._order, (age, next(self._count), *key))
+                self._at_work[entity.ref][str(system)] = None
+                self._wake.set()
+
+    async def _one(self, system: SystemType, entity: Entity) -> None:
+        try:
+            await self._make(system, entity)
+        finally:
+            self._free.release()
+            del self._running[str(system), entity.ref]
+            self._rest(system, entity)
+            self._look(entity)
+            self._world.tell(entity)
+            await self._tell()
+
+    def _rest(self, system: SystemType, entity: Entity) -> None:
+        at_work = self._at_work[entity.ref]
+        at_work.pop(str(system), None)
+        if not at_work:
+            del self._at_work[entity.ref]
+
+    async def _make(self, system: SystemType, entity: Entity) -> None:
+        due: Call | None = None
+        started = self._clock.monotonic()
+        try:
+            due = call(system, entity)
+            if due is None:
+                return
+            arguments = {**due.arguments, **self._needs[str(system)]}
+            loop = asyncio.get_running_loop()
+            output = await loop.run_in_executor(self._executor, lambda: system.function(**arguments))
+            outputs = _outputs(system, output)
+        except Exception as error:  # whatever a module's code raises is recorded, never lost
+            if due is None:
+                entity.stopped = f"{system} cannot read it: {error}"
+                return
+            await self._writer.failed(due, _cause(error), self._took(started))
+            return
+        await self._writer.done(due, outputs, self._took(started))
+
+    def _took(self, started: float) -> float:
+        return (self._clock.monotonic() - started) * 1000
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+
+def _outputs(system: SystemType, output: Any) -> tuple[Component | None, ...]:
+    """What a run returned, checked against what its signature says that it writes."""
+    outputs: tuple[Any, ...] = output if isinstance(output, tuple) else (output,)
+    allowed = tuple(kind.component for kind in system.writes)
+    for found in outputs:
+        if found is not None and not isinstance(found, allowed):
+            names = ", ".join(kind.name for kind in system.writes)
+            raise CimError(f"{system} returned {type(found).__name__}, its signature says {names}")
+    return outputs
+
+
+def _cause(error: Exception) -> str:
+    text = str(error) if isinstance(error, CimError | Failure) else f"{type(error).__name__}: {error}"
+    return text if len(text) <= LONGEST_CAUSE else text[: LONGEST_CAUSE - 1] + "…"

@@ -1,0 +1,75 @@
+"""How an entity came to be what it is: its history as steps for a person."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cim.contract import codec
+from cim.contract.envelope import Commit
+from cim.contract.subjects import Ref, parse_stored
+from cim.ports.log import Log
+
+LONGEST_NOTE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TrailStep:
+    """One step: a command, an event that it led to, components that a system wrote, or its failure.
+
+    ``took`` is in milliseconds, None where nothing was measured.
+    """
+
+    kind: Literal["command", "event", "component", "failed"]
+    name: str
+    by: str
+    time: str
+    took: float | None
+    note: str
+    sequence: int
+
+
+async def history(log: Log, ref: Ref) -> list[Commit]:
+    """Every commit on an entity, its own and those of all modules, in the log's order."""
+    commits = [commit async for commit in log.read(ref.events)]
+    commits += [commit async for commit in log.read(ref.components("*"))]
+    return sorted(commits, key=lambda commit: commit.sequence)
+
+
+async def trail(log: Log, ref: Ref) -> list[TrailStep]:
+    """The steps of an entity's history, oldest first."""
+    return [step for commit in await history(log, ref) for step in steps(commit)]
+
+
+def steps(commit: Commit) -> Iterator[TrailStep]:
+    """What one commit says happened."""
+    ref, owner = parse_stored(commit.subject)
+    items = codec.decode(commit.body)
+    if owner is None:
+        command = (commit.request or "").partition("/")[0] or "command"
+        yield TrailStep("command", command, commit.origin.owner, commit.time, None, "", commit.sequence)
+        for item in items:
+            by = f"{ref.context}.{ref.entity}"
+            yield TrailStep("event", item.type, by, commit.time, None, "", commit.sequence)
+        return
+    derivation = commit.derivation
+    by, took = (owner, None) if derivation is None else (derivation.system, derivation.took)
+    if derivation is not None and derivation.outcome == "failed":
+        note = "; ".join(str(item.data["cause"]) for item in items if item.data is not None)
+        yield TrailStep("failed", derivation.system, by, commit.time, took, note, commit.sequence)
+        return
+    names = ", ".join(item.type for item in items if item.data is not None) or "nothing to add"
+    note = _note(items[0].data) if len(items) == 1 and items[0].data is not None else ""
+    yield TrailStep("component", names, by, commit.time, took, note, commit.sequence)
+
+
+def _note(data: Any) -> str:
+    return summary(data) if isinstance(data, dict) else ""
+
+
+def summary(value: Any) -> str:
+    """A component's value in one line for a person: its short values, in their order."""
+    if not isinstance(value, dict):
+        return str(value)
+    parts = [str(part) for part in value.values() if isinstance(part, str | int | float) and part != ""]
+    text = " · ".join(" ".join(part.split()) for part in parts)
+    return text if len(text) <= LONGEST_NOTE else text[: LONGEST_NOTE - 1] + "…"

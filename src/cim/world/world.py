@@ -1,0 +1,150 @@
+"""The world: every entity folded from the log, in memory, told to whoever listens."""
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from cim.contract import codec
+from cim.contract.composition import Composition
+from cim.contract.envelope import Commit, Derivation
+from cim.contract.subjects import Ref, parse_stored
+from cim.contract.system import STATE, component_key
+from cim.domain.component import Failed
+from cim.domain.errors import CimError
+from cim.log.chain import Head
+from cim.world.entity import Cell, Entity, Run, cell
+
+Listener = Callable[[Entity], None]
+FAILED = Failed.__name__
+
+
+class World:
+    """Folds commits into entities. Derived and thrown away at will: the log is the truth.
+
+    ``sequence`` is the newest commit taken in, ``digest`` runs over all of them in their order, so
+    that two worlds with the same digest saw the same history. ``caught_up`` turns true when the end
+    of the log was reached for the first time.
+    """
+
+    def __init__(self, composition: Composition) -> None:
+        self._composition = composition
+        self.entities: dict[Ref, Entity] = {}
+        self.kinds: defaultdict[tuple[str, str], dict[str, Entity]] = defaultdict(dict)
+        self.commands: dict[str, tuple[Ref, str | None]] = {}
+        self.sequence = 0
+        self.digest = hashlib.sha256(b"").hexdigest()
+        self.caught_up = False
+        self._listeners: list[Listener] = []
+        self._progress = asyncio.Condition()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have ``listener`` called with each entity after it changed; returns how to stop."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def take(self, batch: list[Commit]) -> None:
+        """Take in commits from the consumer loop; an empty batch says that the end was reached."""
+        for commit in batch:
+            self.apply(commit)
+        self.caught_up = self.caught_up or not batch
+        async with self._progress:
+            self._progress.notify_all()
+
+    async def reached(self, sequence: int) -> None:
+        """Wait until the world holds everything up to ``sequence``."""
+        async with self._progress:
+            await self._progress.wait_for(lambda: self.sequence >= sequence)
+
+    async def until_caught_up(self) -> None:
+        """Wait until the end of the log was reached once."""
+        async with self._progress:
+            await self._progress.wait_for(lambda: self.caught_up)
+
+    def apply(self, commit: Commit) -> Entity:
+        """Take in one commit, in the log's order."""
+        ref, owner = parse_stored(commit.subject)
+        entity = self._entity(ref)
+        if entity.stopped is None:
+            try:
+                self._fold(entity, owner, commit)
+            except CimError as error:
+                entity.stopped = str(error)
+            except Exception as error:  # a module's own evolve: what it raises stops its entity alone
+                entity.stopped = f"sequence {commit.sequence}: evolve raised {type(error).__name__}: {error}"
+        entity.first = entity.first or commit.sequence
+        entity.sequence = max(entity.sequence, commit.sequence)
+        self.sequence = max(self.sequence, commit.sequence)
+        self.digest = hashlib.sha256(f"{self.digest}{commit.digest}".encode()).hexdigest()
+        self.tell(entity)
+        return entity
+
+    def tell(self, entity: Entity) -> None:
+        """Tell the listeners that an entity, or the work on it, changed."""
+        for listener in tuple(self._listeners):
+            listener(entity)
+
+    def fingerprint(self) -> str:
+        """A digest over all that is known of every entity: equal worlds have equal ones."""
+        found = hashlib.sha256()
+        for ref in sorted(self.entities):
+            found.update(f"{ref}\n".encode() + codec.json_bytes(self.entities[ref].shown()))
+        return found.hexdigest()
+
+    def _entity(self, ref: Ref) -> Entity:
+        entity = self.entities.get(ref)
+        if entity is None:
+            kind = self._composition.entities.get((ref.context, ref.entity))
+            entity = Entity(ref, kind.state() if kind is not None else None)
+            self.entities[ref] = self.kinds[ref.context, ref.entity][ref.id] = entity
+        return entity
+
+    def _fold(self, entity: Entity, owner: str | None, commit: Commit) -> None:
+        head = entity.heads.get(commit.subject, Head()).advance(commit)
+        items = codec.decode(commit.body)
+        if owner is None:
+            self._fold_events(entity, items, commit)
+        else:
+            _fold_components(entity, owner, items, commit)
+        entity.heads[commit.subject] = head
+
+    def _fold_events(self, entity: Entity, items: list[codec.Item], commit: Commit) -> None:
+        self.commands[commit.id] = (entity.ref, commit.request)
+        kind = self._composition.entities.get((entity.ref.context, entity.ref.entity))
+        if kind is not None and entity.state is not None:
+            state = entity.state
+            for item in items:
+                known = kind.events.get(item.type)
+                if known is None:
+                    raise CimError(f"sequence {commit.sequence}: {kind} declares no event {item.type}")
+                state = state.evolve(codec.typed(item.data, known))
+            entity.state = state
+        if items or not entity.exists:
+            entity.cells[STATE] = cell(None, commit, f"{entity.ref.context}.{entity.ref.entity}")
+
+
+def _fold_components(entity: Entity, owner: str, items: list[codec.Item], commit: Commit) -> None:
+    derivation = commit.derivation
+    by = derivation.system if derivation is not None else owner
+    for item in items:
+        key = component_key(owner, item.type, entity.ref.context)
+        if item.data is None:
+            entity.cells.pop(key, None)
+        else:
+            entity.cells[key] = cell(item.data, commit, by)
+    if derivation is not None:
+        entity.runs[derivation.system] = _run(derivation, items, commit)
+
+
+def _run(derivation: Derivation, items: list[codec.Item], commit: Commit) -> Run:
+    causes = [item.data["cause"] for item in items if item.type == FAILED and item.data is not None]
+    failed = derivation.outcome == "failed"
+    cause = causes[0] if failed and causes else ""
+    return Run(derivation.system, derivation.inputs, failed, cause, derivation.took, commit.sequence)
+
+
+def value_of(entity: Entity, key: str) -> Any:
+    """The plain value of a component; None where the entity does not carry it."""
+    found: Cell | None = entity.cells.get(key)
+    return None if found is None else found.value

@@ -1,0 +1,100 @@
+"""Writing what a run found out: one message a run, once, and never over something newer."""
+
+from asyncio import Lock
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from cim.contract import codec
+from cim.contract.envelope import Commit, Derivation
+from cim.contract.schema import dataschema
+from cim.domain.component import Component, Failed
+from cim.log.append import OutcomeUnknown, Overtaken, append
+from cim.log.chain import Head
+from cim.ports.clock import Clock, stamp
+from cim.ports.log import Log
+from cim.world.due import Call, is_due
+from cim.world.world import FAILED, World
+
+
+class Writer:
+    """Appends the outputs of runs to the log and waits until the world holds them."""
+
+    def __init__(
+        self, world: World, log: Log, clock: Clock, source: str, trouble: Callable[[str], None]
+    ) -> None:
+        self._world, self._log, self._clock, self._source = world, log, clock, source
+        self._trouble = trouble
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+
+    async def done(self, call: Call, outputs: tuple[Component | None, ...], took: float) -> None:
+        """Record a run that ended well; ``took`` in milliseconds. None takes a component away."""
+        items = [codec.item(output) for output in outputs if output is not None]
+        written = {item.type for item in items}
+        for kind in call.system.writes:
+            if kind.name not in written and kind.key in call.entity.cells:
+                items.append(codec.Item(kind.name, 1, None))
+        await self._write(call, items, took, None)
+
+    async def failed(self, call: Call, cause: str, took: float) -> None:
+        """Record a run that could not be made, with its cause."""
+        await self._write(call, [], took, cause)
+
+    async def _write(self, call: Call, items: list[codec.Item], took: float, cause: str | None) -> None:
+        subject = call.entity.ref.components(call.system.owner)
+        async with self._locks[subject]:
+            # Another process may have made the same run meanwhile, or an input may have been replaced.
+            while is_due(call.system, call.entity) and _inputs_hold(call):
+                head = call.entity.heads.get(subject, Head())
+                everything = [*items, *_failure(call, cause)]
+                commit = self._commit(call, subject, everything, took, failed=cause is not None)
+                try:
+                    outcome = await append(self._log, self._clock, commit, head)
+                except OutcomeUnknown as unknown:
+                    self._trouble(str(unknown))
+                    continue
+                await self._world.reached(outcome.commit.sequence)
+                if not isinstance(outcome, Overtaken):
+                    break
+        if not self._locks[subject].locked():
+            self._locks.pop(subject, None)
+
+    def _commit(
+        self, call: Call, subject: str, items: list[codec.Item], took: float, *, failed: bool
+    ) -> Commit:
+        kinds: set[type[Any]] = {Failed} if failed else {kind.component for kind in call.system.writes}
+        outcome = "failed" if failed else "done"
+        return Commit(
+            subject=subject,
+            number=0,
+            origin=call.cause.child(call.id),
+            source=self._source,
+            type=f"{call.entity.ref.context}.{call.entity.ref.entity}.Composed",
+            time=stamp(self._clock),
+            schema=dataschema(kinds),
+            body=codec.encode(items),
+            derivation=Derivation(str(call.system), call.system.version, call.inputs, took, outcome),
+        )
+
+
+def _inputs_hold(call: Call) -> bool:
+    """Whether the values that the run was made from are still those of the entity."""
+    cells = call.entity.cells
+    return all(source in cells and cells[source].number == n for source, n in call.inputs.items())
+
+
+def _failure(call: Call, cause: str | None) -> Iterable[codec.Item]:
+    """What the module's ``Failed`` on the entity must say after this run: this failure, another
+    system's that still stands, or nothing any more."""
+    if cause is not None:
+        return [codec.item(Failed(str(call.system), cause))]
+    prefix = f"{call.system.owner}."
+    others = [
+        run
+        for run in call.entity.failures
+        if run.system.startswith(prefix) and run.system != str(call.system)
+    ]
+    if others:
+        return [codec.item(Failed(others[-1].system, others[-1].cause))]
+    key = FAILED if call.system.owner == call.entity.ref.context else f"{call.system.owner}.{FAILED}"
+    return [codec.Item(FAILED, 1, None)] if key in call.entity.cells else []

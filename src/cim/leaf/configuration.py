@@ -1,0 +1,116 @@
+"""What one nats-server is told: the file ``nats.conf`` of a leaf, and the ports it listens at."""
+
+import json
+import random
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cim.leaf.accounts import Keys, public_key, server_accounts
+
+Durability = Literal["dev", "durable"]
+"""``dev``: synced to disk at the server's own pace. ``durable``: synced before a receipt is given."""
+
+HOST = "127.0.0.1"
+MAX_PAYLOAD = 8 * 1024 * 1024
+MAX_LOG = 10 * 1024 * 1024
+
+# Below what Linux and macOS hand out to outgoing connections: there, a client that tries to reach a server
+# that is being started again could meet itself and hold the port.
+_CHOICE = range(20_000, 32_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Loopback ports: of NATS clients, of WebSocket, and of monitoring over HTTP where it is wanted."""
+
+    client: int
+    websocket: int
+    monitor: int | None = None
+
+    def taken(self) -> list[int]:
+        """Those of the ports that another program listens at."""
+        return [port for port in (self.client, self.websocket, self.monitor) if port and not _is_free(port)]
+
+
+def free_ports(*, monitor: bool = False) -> Ports:
+    """Ports at which nobody listens now; somebody may, a moment later."""
+    free = (port for port in random.sample(_CHOICE, len(_CHOICE)) if _is_free(port))
+    return Ports(next(free), next(free), next(free) if monitor else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that is told to the server of the leaf in ``folder``, but for the ports."""
+
+    folder: Path
+    keys: Keys
+    origins: Sequence[str]
+    cookie: str
+    durability: Durability
+
+    @property
+    def file(self) -> Path:
+        """Where the server reads it; the path also marks the process as ours."""
+        return self.folder / "nats.conf"
+
+    @property
+    def pid_file(self) -> Path:
+        """Where the server writes its process id."""
+        return self.folder / "nats.pid"
+
+    @property
+    def log_file(self) -> Path:
+        """Where the server tells what it does."""
+        return self.folder / "nats.log"
+
+    @property
+    def store(self) -> Path:
+        """The folder of JetStream."""
+        return self.folder / "jetstream"
+
+    @property
+    def server_name(self) -> str:
+        """One name a leaf, the same after each start."""
+        return f"leaf-{public_key(self.keys.machine)[1:13].lower()}"
+
+    def text(self, ports: Ports) -> str:
+        """The file's content: JSON, which the server's own format includes."""
+        jetstream: dict[str, Any] = {"store_dir": str(self.store)}
+        if self.durability == "durable":
+            jetstream["sync_interval"] = "always"
+        settings: dict[str, Any] = {
+            "server_name": self.server_name,
+            "host": HOST,
+            "port": ports.client,
+            "max_payload": MAX_PAYLOAD,
+            "pid_file": str(self.pid_file),
+            "log_file": str(self.log_file),
+            "logfile_size_limit": MAX_LOG,
+            "logfile_max_num": 3,
+            "logtime": True,
+            "jetstream": jetstream,
+            "websocket": {
+                "host": HOST,
+                "port": ports.websocket,
+                "no_tls": True,
+                "same_origin": False,
+                "allowed_origins": list(self.origins),
+                "jwt_cookie": self.cookie,
+            },
+        }
+        if ports.monitor:
+            settings["http"] = f"{HOST}:{ports.monitor}"
+        return json.dumps(settings | server_accounts(self.keys), indent=2, ensure_ascii=False)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,112 @@
+"""The command ``cim``. Only what help needs is imported here: a command's own part comes when it runs."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from cim.domain.errors import CimError
+
+COMMANDS: dict[str, str] = {
+    "demo": "run the documents machine: hand in files, watch them being read on a live page",
+    "up": "run a machine: its leaf, its systems and its page",
+    "work": "join a running machine as a second process with more modules",
+    "send": "send a command to an entity",
+    "show": "show entities with their state and components",
+    "log": "print the log, a message a line",
+    "trace": "show everything that one command led to",
+    "waiting": "list what failed, what is stopped and what is yet to be done",
+    "verify": "replay the log from nothing, check its chain, compare with what is stored",
+}
+
+EPILOG = """A machine is a folder with a machine.toml. Commands find it by --machine, by CIM_MACHINE, in the
+folder where you stand or one above; failing these, they take the documents machine of the examples."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="cim", description="CIM, the Composable Information Machine.", epilog=EPILOG
+    )
+    top.add_argument("--version", action="version", version=_Version())
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    made = {
+        name: commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        for name, text in COMMANDS.items()
+    }
+    for name, one in made.items():
+        if name not in ("up", "work"):
+            one.add_argument("--machine", metavar="DIR", help="the machine's folder")
+        if name not in ("up", "work"):
+            one.add_argument("--json", action="store_true", help="print data as JSON, a line each")
+    _describe(made)
+    return top
+
+
+def _describe(made: dict[str, argparse.ArgumentParser]) -> None:
+    demo = made["demo"]
+    demo.add_argument(
+        "files", nargs="*", metavar="FILE", help="files to hand in (default: samples that are drawn)"
+    )
+    demo.add_argument("--exit", action="store_true", help="end when all is read, with a summary")
+    demo.add_argument("--fresh", action="store_true", help="forget everything of this machine first")
+    demo.add_argument("--port", type=int, help="the page's port (default: 8600, or the next free one)")
+    up = made["up"]
+    up.add_argument("machine", nargs="?", metavar="MACHINE", help="the machine's folder")
+    up.add_argument("--port", type=int, help="the page's port (default: as machine.toml says)")
+    work = made["work"]
+    work.add_argument("machine", nargs="?", metavar="MACHINE", help="the machine's folder")
+    work.add_argument(
+        "--module",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a module to run: in the machine's folder, installed, or a path; may be repeated",
+    )
+    work.add_argument("--exit", action="store_true", help="end when nothing is left to do")
+    send = made["send"]
+    send.add_argument("message", metavar="CONTEXT.Command", help="such as documents.Receive")
+    send.add_argument(
+        "fields", nargs="*", metavar="FIELD=VALUE", help="a field; FIELD=@FILE takes a file's content"
+    )
+    send.add_argument("--id", help="the command's id: the same id again has no second effect")
+    send.add_argument(
+        "--patience", type=float, default=10.0, metavar="S", help="seconds to wait for an answer"
+    )
+    show = made["show"]
+    show.add_argument("entity", metavar="CONTEXT.Entity", help="such as documents.Document")
+    show.add_argument("id", nargs="?", metavar="ID", help="one entity (default: all of them)")
+    show.add_argument("--at", type=int, metavar="SEQ", help="as of this sequence of the log")
+    made["log"].add_argument("--follow", action="store_true", help="go on with what comes")
+    made["trace"].add_argument(
+        "correlation", metavar="CORRELATION", help="as `cim send` and `cim log` print it"
+    )
+
+
+class _Version(str):
+    """The version, looked up only when it is asked for: reading package metadata takes its time."""
+
+    def __mod__(self, values: object) -> str:
+        from importlib.metadata import version
+
+        return f"cim {version('composable-information-machine')}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 1 for a refusal or an error, 130 when interrupted."""
+    given = parser().parse_args(arguments)
+    if os.environ.get("CIM_MACHINE") and not getattr(given, "machine", None):
+        given.machine = os.environ["CIM_MACHINE"]
+    module = importlib.import_module(f"cim.cli.{given.command}")
+    try:
+        return int(module.run(given))
+    except CimError as error:
+        print(f"cim {given.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output went away (`cim log | head`): nothing more to say to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,106 @@
+"""Which machine a command is about, and the way to its log."""
+
+import asyncio
+import getpass
+import shutil
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nats.aio.client import Client
+
+from cim.adapters.nats.link import connect
+from cim.cli.output import tell
+from cim.domain.errors import CimError
+from cim.leaf.accounts import Credentials, machine_credentials
+from cim.leaf.compose import server
+from cim.leaf.lock import LeafAddress, MachineLock, find_running
+from cim.leaf.machine import FILE, Machine, load_machine
+
+T = TypeVar("T")
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "documents"
+"""The documents machine of a clone of the project; an installed package does not bring it."""
+
+
+def find_machine(option: str | None) -> Machine:
+    """The machine that was named, or the one where we stand, or the documents machine of the examples."""
+    if option is not None:
+        return load_machine(Path(option))
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / FILE).exists():
+            return load_machine(folder)
+    return load_machine(_example())
+
+
+def _example() -> Path:
+    if not (EXAMPLE / FILE).exists():
+        raise CimError(
+            f"no machine here: name a folder that has a {FILE} with --machine or CIM_MACHINE; the documents "
+            f"machine is in a clone of the project, at examples/documents"
+        )
+    return EXAMPLE
+
+
+def lay_documents(option: str | None) -> Machine:
+    """The machine for the demo: a folder that is named and holds none yet is given the documents machine."""
+    if option is not None and not (Path(option) / FILE).exists():
+        folder = Path(option)
+        if folder.exists() and any(path.name != ".cim" for path in folder.iterdir()):
+            raise CimError(f"{folder} holds other things: name an empty or a new folder for the demo")
+        shutil.copytree(
+            _example(), folder, ignore=shutil.ignore_patterns(".cim", "__pycache__"), dirs_exist_ok=True
+        )
+    return find_machine(option)
+
+
+@asynccontextmanager
+async def reach(machine: Machine) -> AsyncIterator[tuple[Client, LeafAddress | None]]:
+    """A connection to the machine's leaf: the one that runs, or a server started for this command alone."""
+    running = find_running(machine.state)
+    if running is not None:
+        user = Credentials(running.jwt, running.seed)
+        async with connect(running.url, user, "cim", tell) as client:
+            yield client, running
+        return
+    with MachineLock.take(machine.state):
+        async with (
+            server(machine, (), tell) as (started, keys),
+            connect(started.url, machine_credentials(keys), "cim", tell) as client,
+        ):
+            yield client, None
+
+
+def owner() -> str:
+    """Who answers for what this command line does."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = "unknown"
+    return f"person:{name.encode('ascii', 'replace').decode()}"
+
+
+def run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work; SIGTERM and SIGINT end it in order."""
+
+    async def main() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

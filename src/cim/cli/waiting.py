@@ -1,0 +1,61 @@
+"""``cim waiting``: what failed, what is stopped, what is yet to be done."""
+
+import argparse
+
+from cim.adapters.nats.log import NatsLog
+from cim.cli.output import print_json, print_table
+from cim.cli.place import find_machine, reach, run_until_stopped
+from cim.contract.composition import Composition, compose
+from cim.leaf.machine import Machine, load_contexts
+from cim.world.due import is_due
+from cim.world.world import World
+
+Waiting = dict[str, str]
+
+
+def run(given: argparse.Namespace) -> int:
+    """List it: an entity, the system, why it waits, and what frees it."""
+    found = run_until_stopped(_waiting(find_machine(given.machine)))
+    if given.json:
+        for one in found:
+            print_json(one)
+    elif found:
+        print_table(
+            ("entity", "system", "why", "cause", "what frees it"), [tuple(one.values()) for one in found]
+        )
+    else:
+        print("nothing waits")
+    return 0
+
+
+async def _waiting(machine: Machine) -> list[Waiting]:
+    composition = compose(load_contexts(machine, machine.modules))
+    world = World(composition)
+    async with reach(machine) as (client, running):
+        log = await NatsLog.open(client)
+        async for commit in log.read(">"):
+            world.apply(commit)
+    return waiting(world, composition, up=running is not None)
+
+
+def waiting(world: World, composition: Composition, *, up: bool) -> list[Waiting]:
+    """What waits in a world: stopped entities, failed runs, and systems that are due."""
+    found: list[Waiting] = []
+    for ref, entity in sorted(world.entities.items()):
+        if entity.stopped is not None:
+            found.append(
+                _one(str(ref), "", "stopped", entity.stopped, "a module that declares what is missing")
+            )
+        for run in entity.failures:
+            found.append(_one(str(ref), run.system, "failed", run.cause, "a newer input of the system"))
+        for system in composition.systems:
+            if is_due(system, entity):
+                frees = "the running leaf is at it" if up else "`cim up`"
+                found.append(
+                    _one(str(ref), str(system), "due", "its inputs are newer than its outputs", frees)
+                )
+    return found
+
+
+def _one(entity: str, system: str, why: str, cause: str, frees: str) -> Waiting:
+    return {"entity": entity, "system": system, "why": why, "cause": cause, "frees": frees}

@@ -1,0 +1,56 @@
+"""``cim work``: a second process joins a running machine with modules of its own."""
+
+import argparse
+import asyncio
+
+from cim.adapters.nats.link import connect
+from cim.cli.output import progress, tell
+from cim.cli.place import find_machine, run_until_stopped
+from cim.contract.composition import compose
+from cim.domain.errors import CimError
+from cim.leaf.accounts import Credentials
+from cim.leaf.lock import find_running
+from cim.leaf.machine import Machine, load_contexts
+from cim.leaf.node import Node, join
+
+
+def run(given: argparse.Namespace) -> int:
+    """Join, catch up with what is old, go on with what comes."""
+    run_until_stopped(_work(find_machine(given.machine), tuple(given.module), given.exit))
+    return 0
+
+
+async def _work(machine: Machine, modules: tuple[str, ...], leave: bool) -> None:
+    running = find_running(machine.state)
+    if running is None:
+        raise CimError(f"no leaf of machine {machine.name} runs: start one with `cim up {machine.folder}`")
+    own = load_contexts(machine, modules or machine.modules)
+    known = load_contexts(machine, machine.modules)
+    composition = compose(dict.fromkeys([*known, *own]))
+    names = {context.name for context in own}
+    systems = [system for system in composition.systems if system.owner in names]
+    if not systems:
+        raise CimError(f"{', '.join(sorted(names))}: there is no system in it to run")
+    user = Credentials(running.jwt, running.seed)
+    async with (
+        connect(running.url, user, f"work of {machine.name}", tell) as client,
+        join(machine, client, composition, systems, tell) as node,
+    ):
+        print(f"joined machine {machine.name} with {', '.join(map(str, systems))}", flush=True)
+        await _catch_up(node)
+        if not leave:
+            await asyncio.get_running_loop().create_future()
+
+
+async def _catch_up(node: Node) -> None:
+    """Show how far the old entities are until none is left."""
+    await node.world.until_caught_up()
+    with progress() as bar:
+        task = bar.add_task("catching up", total=max(node.schedule.left, 1))
+        idle = asyncio.ensure_future(node.idle())
+        while not idle.done():
+            await asyncio.wait({idle}, timeout=0.1)
+            total = max(bar.tasks[0].total or 0, node.schedule.left)
+            bar.update(task, total=total, completed=total - node.schedule.left)
+        await idle
+    print("nothing is left to do", flush=True)

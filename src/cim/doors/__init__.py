@@ -1,0 +1,1 @@
+"""Where the world outside meets the machine: commands, queries and the page."""

@@ -1,0 +1,39 @@
+"""What content is, by its first bytes: a name or a sender may say anything."""
+
+PDF = "application/pdf"
+UNKNOWN = "application/octet-stream"
+
+_BEGINNINGS = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+    (b"BM", "image/bmp"),
+    (b"\xff\x4f\xff\x51", "image/jp2"),
+    (b"\x00\x00\x00\x0cjP  ", "image/jp2"),
+)
+
+
+def media_of(content: bytes) -> str:
+    """The MIME type that the content itself shows; plain text where it is text, else unknown bytes."""
+    for beginning, media in _BEGINNINGS:
+        if content.startswith(beginning):
+            return media
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    # PDF readers look for the mark in the first kilobyte, so a PDF may have something before it.
+    if b"%PDF-" in content[:1024]:
+        return PDF
+    return "text/plain" if content and _is_text(content[:4096]) else UNKNOWN
+
+
+def _is_text(start: bytes) -> bool:
+    if b"\x00" in start:
+        return False
+    try:
+        start.decode()
+    except UnicodeDecodeError as error:
+        return error.start > len(start) - 4  # cut within a character
+    return True

@@ -1,0 +1,181 @@
+"""The composition root: everything of a leaf is made and wired here, and taken down in reverse."""
+
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from cim.actors.actors import Actors
+from cim.adapters.nats.link import connect
+from cim.adapters.system import SystemClock, SystemEntropy
+from cim.contract import codec
+from cim.contract.composition import Composition, compose
+from cim.domain.errors import CimError
+from cim.doors.commands import CommandDoor
+from cim.doors.page import PageDoor
+from cim.doors.queries import serve_queries
+from cim.leaf.accounts import Credentials, Keys, machine_credentials
+from cim.leaf.heads import keep_head
+from cim.leaf.lock import LeafAddress, MachineLock
+from cim.leaf.machine import Machine, load_contexts
+from cim.leaf.node import Node, Tell, background, join
+from cim.leaf.server import Server
+from cim.leaf.sessions import PageSessions
+from cim.views.live import LiveQueries
+from cim.views.page import Page, Upload
+from cim.views.template import View, compile_view
+from cim.world.trail import trail
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf that runs: its node, and the page's address where it shows one."""
+
+    node: Node
+    page: str
+
+
+@asynccontextmanager
+async def server(
+    machine: Machine, origins: tuple[str, ...], tell: Tell
+) -> AsyncIterator[tuple[Server, Keys]]:
+    """The machine's keys and its supervised nats-server; the caller holds the machine's lock."""
+    keys = Keys.load_or_make(machine.state / "keys.json", now=int(time.time()))
+    running = await Server.start(
+        machine.state,
+        keys=keys,
+        origins=origins,
+        cookie=PageSessions.cookie_of(keys),
+        durability="durable" if machine.durability == "durable" else "dev",
+        on_event=tell,
+    )
+    try:
+        yield running, keys
+    finally:
+        await running.stop()
+
+
+@asynccontextmanager
+async def leaf(machine: Machine, tell: Tell, *, port: int | None = None) -> AsyncIterator[Leaf]:
+    """Run a whole leaf: server, log, world, systems, doors and the page.
+
+    Raises :class:`cim.leaf.lock.LeafRunning` where one runs on the folder already.
+    """
+    composition = compose(load_contexts(machine, machine.modules, views=True))
+    views = compile_views(composition)
+    with (
+        MachineLock.take(machine.state) as lock,
+        bind(machine.port if port is None else port, tell) as listening,
+    ):
+        taken = listening.getsockname()[1]
+        origins = (f"http://{HOST}:{taken}", f"http://localhost:{taken}")
+        async with server(machine, origins, tell) as (running, keys):
+            user = machine_credentials(keys)
+            async with (
+                connect(running.url, user, f"leaf of {machine.name}", tell) as client,
+                join(machine, client, composition, composition.systems, tell) as node,
+                _doors(node, views, running, keys, listening, origins, tell),
+            ):
+                lock.announce(_address(running, origins[0], user))
+                yield Leaf(node, origins[0])
+
+
+def compile_views(composition: Composition) -> dict[str, View]:
+    """Every view of the modules, by the name of its query."""
+    return {
+        f"{context.name}.{function.__name__}": compile_view(function)
+        for context in composition.contexts
+        for function in context.views
+    }
+
+
+def upload(composition: Composition) -> Upload | None:
+    """The first command that takes one file and one text: what the page hands files in with."""
+    for kind in composition.entities.values():
+        for name, command in kind.commands.items():
+            blob = kind.blob_field(command)
+            texts = [field for field in codec.field_names(command) if field not in (kind.key, blob)]
+            if blob is not None and len(texts) == 1:
+                return Upload(f"{kind.context}.{name}", blob, texts[0])
+    return None
+
+
+@asynccontextmanager
+async def _doors(
+    node: Node,
+    views: dict[str, View],
+    running: Server,
+    keys: Keys,
+    listening: socket.socket,
+    origins: tuple[str, ...],
+    tell: Tell,
+) -> AsyncIterator[None]:
+    clock, entropy = SystemClock(), SystemEntropy()
+    actors = Actors(node.composition, node.log, clock, node.machine.source)
+    commands = CommandDoor(node.composition, actors, node.world)
+    live = LiveQueries(
+        node.world,
+        views,
+        working=node.schedule.working,
+        history=lambda ref: trail(node.log, ref),
+        publish=node.client.publish,
+        clock=clock,
+    )
+    await commands.serve(node.client, tell)
+    await serve_queries(node.client, node.world, live, tell)
+    page = PageDoor(
+        page=Page(node.machine.name, "", running.websocket_port, views, upload(node.composition)),
+        sessions=PageSessions(keys, tuple(views), clock),
+        origins=origins,
+        composition=node.composition,
+        commands=commands,
+        blobs=node.blobs,
+        entropy=entropy,
+        trouble=tell,
+    )
+    web = _Web(uvicorn.Config(page.app(), log_config=None, access_log=False, lifespan="off"))
+    async with background(
+        live.run(),
+        web.serve(sockets=[listening]),
+        keep_head(node.world, node.machine.state, clock),
+    ):
+        try:
+            yield
+        finally:
+            web.should_exit = True
+            web.force_exit = True
+
+
+class _Web(uvicorn.Server):
+    """uvicorn without its own signal handlers: the command line has the process's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(port: int, tell: Tell) -> socket.socket:
+    """A listening socket on loopback at ``port``, or at the next free one, which is told."""
+    for candidate in (*range(port, port + 100), 0) if port else (0,):
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((HOST, candidate))
+            listening.listen(128)
+        except OSError:
+            listening.close()
+            continue
+        if candidate != port:
+            tell(f"port {port} is taken: the page is at {listening.getsockname()[1]} instead")
+        return listening
+    raise CimError(f"no port is free on {HOST}")
+
+
+def _address(running: Server, page: str, user: Credentials) -> LeafAddress:
+    return LeafAddress(os.getpid(), running.url, running.websocket_port, page, user.jwt, user.seed)

@@ -1,0 +1,119 @@
+"""A machine as its folder says: ``machine.toml`` and a folder a module."""
+
+import importlib
+import importlib.util
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cim.domain.context import Context
+from cim.domain.errors import Misdeclared
+
+FILE = "machine.toml"
+STATE_FOLDER = ".cim"
+PAGE_PORT = 8600
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """``machine.toml``: the machine's name, its modules, its providers by contract, its limits.
+
+    ``providers`` maps a contract's class name to ``package.module:Class``, or to a table whose ``use``
+    says that and whose other entries are the options of its constructor. ``workers`` is how many
+    systems run at once; 0 means one a core. ``port`` is the page's; where it is taken, the next free one.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    providers: Mapping[str, str | dict[str, Any]] = field(default_factory=dict)
+    durability: str = "dev"
+    workers: int = 0
+    port: int = PAGE_PORT
+    folder: Path = Path()
+
+    @property
+    def state(self) -> Path:
+        """The leaf's own folder in the machine's."""
+        return self.folder / STATE_FOLDER
+
+    @property
+    def source(self) -> str:
+        """How the machine names itself in an envelope."""
+        return f"cim:{self.name}"
+
+
+@dataclass(frozen=True)
+class _Written:
+    """The fields that may stand in the file."""
+
+    name: str
+    modules: tuple[str, ...]
+    providers: dict[str, str | dict[str, Any]] = field(default_factory=dict)
+    durability: str = "dev"
+    workers: int = 0
+    port: int = PAGE_PORT
+
+
+def load_machine(folder: Path) -> Machine:
+    """The machine in a folder; raises :class:`Misdeclared` naming the file and what is wrong in it."""
+    path = folder / FILE
+    try:
+        data = tomllib.loads(path.read_text())
+        unknown = sorted(set(data) - {"name", "modules", "providers", "durability", "workers", "port"})
+        if unknown:
+            raise Misdeclared(f"{path}: there is no setting {unknown[0]!r}")
+        written = msgspec.convert(data, _Written)
+    except FileNotFoundError as error:
+        raise Misdeclared(
+            f"{folder} is no machine: it has no {FILE}. Name one with --machine or CIM_MACHINE"
+        ) from error
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise Misdeclared(f"{path}: {error}") from error
+    if written.durability not in ("dev", "durable"):
+        raise Misdeclared(f'{path}: durability is "dev" or "durable", not {written.durability!r}')
+    return Machine(
+        written.name,
+        written.modules,
+        written.providers,
+        written.durability,
+        written.workers,
+        written.port,
+        folder.resolve(),
+    )
+
+
+def load_contexts(machine: Machine, names: Iterable[str], *, views: bool = False) -> list[Context]:
+    """The contexts of modules, each named as in the machine's folder, as an importable name, or by path.
+
+    With ``views`` a module's ``views`` is imported, too, so that its context knows them.
+    """
+    return [_load_context(machine, name, views) for name in names]
+
+
+def _load_context(machine: Machine, name: str, views: bool) -> Context:
+    root = machine.folder
+    path = Path(name)
+    if path.is_dir() or path.is_file():
+        root, name = path.resolve().parent, path.stem
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    try:
+        module = importlib.import_module(name)
+        if views and importlib.util.find_spec(f"{name}.views") is not None:
+            importlib.import_module(f"{name}.views")
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise Misdeclared(f"module {name} needs {error.name}, which is not installed") from error
+        raise Misdeclared(f"module {name} is neither in {root} nor installed") from error
+    wanted = name.rpartition(".")[2]
+    for value in vars(module).values():
+        if isinstance(value, Context) and value.name == wanted:
+            return value
+    raise Misdeclared(
+        f"module {name} declares no Context({wanted!r}): a module speaks for the context of its name"
+    )

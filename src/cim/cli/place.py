@@ -16,10 +16,14 @@ from cim.cli.output import tell
 from cim.domain.errors import CimError
 from cim.leaf.accounts import Credentials, machine_credentials
 from cim.leaf.compose import server
-from cim.leaf.lock import LeafAddress, MachineLock, find_running
+from cim.leaf.lock import LeafAddress, LeafRunning, MachineLock, find_running
 from cim.leaf.machine import FILE, Machine, load_machine
+from cim.log.backoff import delays
 
 T = TypeVar("T")
+
+PATIENCE = 10.0
+"""Seconds that a command waits for another one that has the machine's folder, or for a leaf that starts."""
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "documents"
 """The documents machine of a clone of the project; an installed package does not bring it."""
@@ -60,18 +64,36 @@ def lay_documents(option: str | None) -> Machine:
 @asynccontextmanager
 async def reach(machine: Machine) -> AsyncIterator[tuple[Client, LeafAddress | None]]:
     """A connection to the machine's leaf: the one that runs, or a server started for this command alone."""
-    running = find_running(machine.state)
+    running, lock = await _found_or_free(machine)
     if running is not None:
         user = Credentials(running.jwt, running.seed)
         async with connect(running.url, user, "cim", tell) as client:
             yield client, running
         return
-    with MachineLock.take(machine.state):
+    assert lock is not None
+    with lock:
         async with (
             server(machine, (), tell) as (started, keys),
             connect(started.url, machine_credentials(keys), "cim", tell) as client,
         ):
             yield client, None
+
+
+async def _found_or_free(machine: Machine) -> tuple[LeafAddress | None, MachineLock | None]:
+    """The leaf that runs, or the lock to start one; waits for a moment while another command has it."""
+    waited = 0.0
+    for delay in delays():
+        running = find_running(machine.state)
+        if running is not None:
+            return running, None
+        try:
+            return None, MachineLock.take(machine.state)
+        except LeafRunning:
+            if waited > PATIENCE:
+                raise
+        await asyncio.sleep(delay)
+        waited += delay
+    raise AssertionError("delays never end")
 
 
 def owner() -> str:

@@ -125,6 +125,7 @@ async def _doors(
         working=node.schedule.working,
         history=lambda ref: trail(node.log, ref),
         publish=node.client.publish,
+        link=lambda: int(node.client.stats["reconnects"]),
         clock=clock,
     )
     await commands.serve(node.client, tell)

@@ -56,7 +56,8 @@ class LiveQueries:
     """Answers the pages' questions and tells them of changes.
 
     ``working`` names the systems that are due or running on an entity; ``history`` gives its trail;
-    ``publish`` sends bytes to a subject.
+    ``publish`` sends bytes to a subject; ``link`` counts how often the link to the leaf came back: what
+    was sent while it was lost may not have arrived, so all leases end and the pages begin anew.
     """
 
     def __init__(
@@ -67,10 +68,12 @@ class LiveQueries:
         working: Callable[[Entity], tuple[str, ...]],
         history: Callable[[Ref], Awaitable[list[TrailStep]]],
         publish: Callable[[str, bytes], Awaitable[None]],
+        link: Callable[[], int] = lambda: 0,
         clock: Clock,
     ) -> None:
         self._world, self._working, self._history = world, working, history
         self._publish, self._clock = publish, clock
+        self._link, self._seen = link, link()
         self._queries = {name: _query(name, view) for name, view in views.items()}
         self._dirty: dict[Ref, Entity] = {}
         self._wake = asyncio.Event()
@@ -83,6 +86,7 @@ class LiveQueries:
         asked = codec.question(body)
         id = asked.get("id") if query.view.scope == "one" else None
         watch = (session, id)
+        self._end_lost_leases()
         if asked.get("lease"):
             known = watch in query.watches
             if known:
@@ -109,6 +113,12 @@ class LiveQueries:
                         await self._tell(query, dirty)
         finally:
             stop()
+
+    def _end_lost_leases(self) -> None:
+        if self._link() != self._seen:
+            self._seen = self._link()
+            for query in self._queries.values():
+                query.watches.clear()
 
     def _changed(self, entity: Entity) -> None:
         self._dirty[entity.ref] = entity

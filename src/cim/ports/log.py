@@ -3,7 +3,7 @@
 Every adapter passes :mod:`cim.testing.log_conformance`.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,18 +35,6 @@ class Unclear:
     """
 
     reason: str
-
-
-def check_headers(headers: Mapping[str, str]) -> None:
-    """Refuse headers that would come back otherwise than they were sent, which would break the chain.
-
-    Clients trim values and take line breaks out of them. Raises :class:`LogRefused` naming the header.
-    """
-    for name, value in headers.items():
-        if value != value.strip() or not value.isprintable():
-            raise LogRefused(
-                f"header {name} cannot carry {value[:48]!r}: take out line breaks and the blanks at its ends"
-            )
 
 
 class Log(Protocol):

@@ -1,8 +1,8 @@
 """Following the stream by one ephemeral pull consumer, checked for gaps and for silence.
 
-The server sends a heartbeat every half second while nothing else comes. Three missed in a row, a
-gap in the consumer's numbers, or a consumer that is gone is a lost link: the loop in
-:mod:`cim.log.consumer` opens the log again behind the last commit that it handed on.
+The server sends a heartbeat every quarter of a second while nothing else comes. Three missed in a row,
+a gap in the consumer's numbers, a consumer that is gone, or a connection that broke is a lost link:
+the loop in :mod:`cim.log.consumer` opens the log again behind the last commit that it handed on.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from cim.adapters.nats.link import ask_api, refusal
+from cim.adapters.nats.link import ask_api, noticing_loss, refusal
 from cim.adapters.nats.stream import STREAM
 from cim.contract.envelope import Commit
 from cim.ports.log import LinkLost
@@ -36,6 +36,12 @@ class _Pull:
         self._wake = asyncio.Event()
         self._asked = 0
         self._delivered = 0
+        self._lost = False
+
+    def lose(self) -> None:
+        """The connection was lost: nothing more comes."""
+        self._lost = True
+        self._wake.set()
 
     async def take(self, message: Msg) -> None:
         self._arrived.append(message)
@@ -63,6 +69,8 @@ class _Pull:
                     await self._wake.wait()
             except TimeoutError as silent:
                 raise LinkLost(f"the log was silent for {_SILENCE} s") from silent
+        if self._lost:
+            raise LinkLost("the connection was lost")
         commits: list[Commit] = []
         at_end = False
         while self._arrived and len(commits) < _BATCH:
@@ -101,26 +109,30 @@ class _Pull:
 
 async def follow(client: Client, after: int) -> AsyncIterator[list[Commit]]:
     """Every commit past ``after``; see :meth:`cim.ports.log.Log.follow`."""
-    consumer, pending = await _open(client, after)
     inbox = client.new_inbox()
-    pull = _Pull(client, consumer, inbox)
     try:
+        consumer, pending = await _open(client, after)
+        pull = _Pull(client, consumer, inbox)
         subscription = await client.subscribe(
             inbox, cb=pull.take, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
-        if pending == 0:
-            yield []
-        while True:
-            await pull.ask()
-            commits, at_end = await pull.batch()
-            if commits:
-                yield commits
-            if at_end:
+    except errors.Error as error:
+        raise LinkLost(f"the log cannot be followed: {type(error).__name__} {error}") from error
+    try:
+        with noticing_loss(client, pull.lose):
+            if pending == 0:
                 yield []
+            while True:
+                await pull.ask()
+                commits, at_end = await pull.batch()
+                if commits:
+                    yield commits
+                if at_end:
+                    yield []
     except errors.Error as error:
         raise LinkLost(f"following the log: {type(error).__name__} {error}") from error
     finally:
-        with suppress(errors.Error, UnboundLocalError, LinkLost):
+        with suppress(errors.Error):
             await subscription.unsubscribe()
             await client.publish(f"$JS.API.CONSUMER.DELETE.{STREAM}.{consumer}", b"")
 

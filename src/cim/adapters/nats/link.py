@@ -1,12 +1,12 @@
 """One connection to a leaf's server, with the errors of the client turned into the machine's own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import msgspec
-import nats
 from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -28,64 +28,123 @@ class Credentials(Protocol):
 
 @asynccontextmanager
 async def connect(
-    url: str, credentials: Credentials, name: str, trouble: Callable[[str], None] = lambda reason: None
+    url: str,
+    credentials: Credentials,
+    name: str,
+    trouble: Callable[[str], None] = lambda reason: None,
+    patience: float = 10.0,
 ) -> AsyncIterator[Client]:
     """A connection with a user's credentials that reconnects for ever, closed on the way out.
 
-    ``trouble`` is told of each loss and each return of the link.
+    ``trouble`` is told of each loss and each return of the link. Raises :class:`LinkLost` where there
+    was no connection to begin with after ``patience`` seconds.
     """
-
-    closing = False
-
-    async def on_lost() -> None:
-        if not closing:
-            trouble(f"{name}: the link to the leaf was lost")
-
-    async def on_return() -> None:
-        trouble(f"{name}: the link to the leaf is back")
-
-    async def on_error(error: Exception) -> None:
-        # The client reports each failed try to reconnect here; a loss is already told by on_lost.
-        if not isinstance(error, (ConnectionError, OSError, errors.Error)):
-            trouble(f"{name}: {type(error).__name__}: {error}")
-
+    client = Client()
+    watch = _Watch(client, name, trouble)
     try:
-        client = await nats.connect(
-            url,
-            name=name,
-            user_jwt_cb=credentials.present,
-            signature_cb=credentials.sign,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.05,
-            ping_interval=10,
-            max_outstanding_pings=2,
-            connect_timeout=2,
-            error_cb=on_error,
-            disconnected_cb=on_lost,
-            reconnected_cb=on_return,
-        )
-    except (errors.Error, OSError) as error:
-        raise LinkLost(f"no connection to the leaf at {url}: {type(error).__name__} {error}") from error
-    try:
+        try:
+            async with asyncio.timeout(patience):
+                await _open(client, url, credentials, watch)
+        except (TimeoutError, errors.Error, OSError) as error:
+            raise LinkLost(f"no connection to the leaf at {url}: {type(error).__name__} {error}") from error
         yield client
     finally:
-        closing = True
+        watch.closing = True
         # A server that is gone cannot be drained; closing is enough, all writes were acknowledged.
         with suppress(errors.Error, asyncio.TimeoutError, OSError):
             await client.close()
 
 
-async def ask(client: Client, subject: str, payload: bytes, patience: float = 2.0, **kwargs: Any) -> Msg:
-    """One request; raises :class:`LinkLost` where no answer came, :class:`LogRefused` if too large."""
+async def _open(client: Client, url: str, credentials: Credentials, watch: "_Watch") -> None:
+    await client.connect(
+        url,
+        name=watch.name,
+        user_jwt_cb=credentials.present,
+        signature_cb=credentials.sign,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.05,  # type: ignore[arg-type]  # it takes fractions of a second
+        ping_interval=10,
+        max_outstanding_pings=2,
+        connect_timeout=2,
+        error_cb=watch.error,
+        disconnected_cb=watch.lost,
+        reconnected_cb=watch.returned,
+    )
+
+
+class _Watch:
+    """What the client calls when something happens to its connection."""
+
+    def __init__(self, client: Client, name: str, trouble: Callable[[str], None]) -> None:
+        self.name = name
+        self.closing = False
+        self._client, self._trouble = client, trouble
+        _LISTENERS[client] = []
+
+    async def lost(self) -> None:
+        _give_up_waiting(self._client)
+        if not self.closing:
+            self._trouble(f"{self.name}: the link to the leaf was lost")
+
+    async def returned(self) -> None:
+        self._trouble(f"{self.name}: the link to the leaf is back")
+
+    async def error(self, error: Exception) -> None:
+        # The client reports each failed try to reconnect here; a loss is already told.
+        quiet = isinstance(error, (ConnectionError, OSError, errors.Error))
+        if not quiet or isinstance(error, errors.SlowConsumerError) or "permissions" in str(error):
+            self._trouble(f"{self.name}: {type(error).__name__}: {error}")
+
+
+_LISTENERS: "WeakKeyDictionary[Client, list[Callable[[], None]]]" = WeakKeyDictionary()
+
+
+@contextmanager
+def noticing_loss(client: Client, listener: Callable[[], None]) -> Iterator[None]:
+    """Have ``listener`` called when a connection of :func:`connect` is lost, while the block runs."""
+    listeners = _LISTENERS.get(client, [])
+    listeners.append(listener)
     try:
-        answer = await client.request(subject, payload, timeout=patience, **kwargs)
+        yield
+    finally:
+        listeners.remove(listener)
+
+
+def _give_up_waiting(client: Client) -> None:
+    """End each wait for an answer of a server that is gone: none will come, and the sooner whoever
+    asked knows it, the sooner it asks again."""
+    for listener in tuple(_LISTENERS[client]):
+        listener()
+    for answer in tuple(client._resp_map.values()):
+        if not answer.done():
+            answer.set_exception(errors.ConnectionClosedError())
+
+
+_FRAME = len("NATS/1.0\r\n\r\n")
+
+
+async def ask(
+    client: Client,
+    subject: str,
+    payload: bytes,
+    patience: float = 2.0,
+    headers: Mapping[str, str] | None = None,
+) -> Msg:
+    """One request; raises :class:`LinkLost` where no answer came, :class:`LogRefused` if too large."""
+    # The client counts the body alone. The server counts the headers, too, and cuts the connection.
+    lines = [len(name) + len(value.encode()) + 4 for name, value in (headers or {}).items()]
+    size = len(payload) + (sum(lines) + _FRAME if lines else 0)
+    if size > client.max_payload:
+        raise LogRefused(
+            f"{subject}: {size:,} bytes are more than the leaf takes in one message "
+            f"({client.max_payload:,}): put large content into a Blob"
+        )
+    try:
+        answer = await client.request(
+            subject, payload, timeout=patience, headers=dict(headers) if headers else None
+        )
         _end_if_cancelled()
         return answer
-    except errors.MaxPayloadError as error:
-        raise LogRefused(
-            f"{subject}: {len(payload)} bytes are more than the leaf takes in one message "
-            f"({client.max_payload}): put large content into a Blob"
-        ) from error
     except (TimeoutError, errors.Error, OSError) as error:
         raise LinkLost(
             f"{subject}: no answer from the leaf: {type(error).__name__} {error}".rstrip()

@@ -1,6 +1,5 @@
 """The log over JetStream: one request an append, direct reads, one pull consumer to follow."""
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping
 
@@ -8,6 +7,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from cim.adapters.nats.direct import messages, sequence_of
 from cim.adapters.nats.follow import follow
 from cim.adapters.nats.link import ask, ask_api, refusal
 from cim.adapters.nats.stream import STREAM, open_stream
@@ -16,7 +16,6 @@ from cim.ports.log import LinkLost, LogRefused, Stored, Unclear
 
 _NO_MESSAGE = 10037
 _REFUSED = {10054: "the message is larger than the stream takes", 10077: "the stream is full"}
-_PAGE = 256
 
 
 class NatsLog:
@@ -68,52 +67,17 @@ class NatsLog:
         return int(answer["state"]["last_seq"])
 
     async def read(self, subject: str, after: int = 0) -> AsyncIterator[Commit]:
-        while True:
-            page, more = await self._page(subject, after)
-            for commit in page:
-                yield commit
-            if not more:
-                return
-            after = page[-1].sequence
+        async for message in messages(self._client, STREAM, subject, after):
+            yield stored_commit(message)
 
     def follow(self, after: int) -> AsyncIterator[list[Commit]]:
         return follow(self._client, after)
-
-    async def _page(self, subject: str, after: int) -> tuple[list[Commit], bool]:
-        """One batched direct get: its commits, and whether there are more."""
-        inbox = self._client.new_inbox()
-        answers: asyncio.Queue[Msg] = asyncio.Queue()
-        subscription = await self._client.subscribe(inbox, cb=answers.put)
-        query = {"seq": after + 1, "next_by_subj": subject, "batch": _PAGE}
-        page: list[Commit] = []
-        try:
-            await self._client.publish(
-                f"$JS.API.DIRECT.GET.{STREAM}", msgspec.json.encode(query), reply=inbox
-            )
-            while True:
-                try:
-                    async with asyncio.timeout(2.0):
-                        message = await answers.get()
-                except TimeoutError as silent:
-                    raise LinkLost(f"{subject}: no answer to a read behind sequence {after}") from silent
-                headers = message.headers or {}
-                match headers.get("Status"):
-                    case None:
-                        page.append(stored_commit(message))
-                    case "204":
-                        return page, bool(page) and headers.get("Nats-Num-Pending", "0") != "0"
-                    case "404":
-                        return page, False
-                    case status:
-                        raise LinkLost(f"{subject}: read failed: {status} {headers.get('Description', '')}")
-        finally:
-            await subscription.unsubscribe()
 
 
 def stored_commit(message: Msg) -> Commit:
     """The commit in an answer to a direct get."""
     headers = message.headers or {}
-    return Commit.parse(headers["Nats-Subject"], headers, message.data, int(headers["Nats-Sequence"]))
+    return Commit.parse(headers["Nats-Subject"], headers, message.data, sequence_of(message))
 
 
 def parse_headers(block: bytes) -> Mapping[str, str]:

@@ -22,8 +22,19 @@ MUST_BE: dict[str, Any] = {
     "max_bytes": -1,
     "max_msgs": -1,
     "max_msgs_per_subject": -1,
+    "max_msg_size": -1,
 }
 """No deletion, no purge, no limits: what is in the log stays."""
+
+MUST_NOT_BE: dict[str, str] = {
+    "allow_msg_ttl": "messages can vanish from it",
+    "no_ack": "nobody is told what was stored",
+    "persist_mode": "a receipt is given before the message is written",
+    "subject_transform": "messages are stored under other subjects",
+    "sources": "messages come in that no machine decided",
+}
+"""Settings that take a promise of the log away, and which; all are off where nobody sets them. Rollups,
+schedules, counters and mirrors are not listed: the server itself refuses them beside :data:`MUST_BE`."""
 
 _NO_STREAM = 10059
 
@@ -38,12 +49,19 @@ async def open_stream(client: Client, replicas: int = 1) -> None:
         trouble = refusal(answer)
     if trouble is not None:
         raise LogRefused(f"stream {STREAM} cannot be opened: {trouble[1]} (code {trouble[0]})")
-    found = answer["config"]
+    _check(answer["config"])
+
+
+def _check(found: dict[str, Any]) -> None:
     for name, value in MUST_BE.items():
         if found.get(name, value if value in (0, -1) else None) != value:
             raise LogRefused(
                 f"stream {STREAM} has {name} = {found.get(name)!r} and must have {value!r}: somebody changed "
                 f"it; what it lost meanwhile cannot be told, so compare it with a copy before you set it back"
             )
-    if found.get("allow_msg_ttl"):
-        raise LogRefused(f"stream {STREAM} allows message TTLs, which take messages out of it: recreate it")
+    for name, why in MUST_NOT_BE.items():
+        if found.get(name) not in (None, False, "", "default"):
+            raise LogRefused(
+                f"stream {STREAM} has {name} = {found[name]!r}, so that {why}: somebody changed it; "
+                f"copy its messages into a stream without that"
+            )

@@ -1,0 +1,74 @@
+"""Reading a stream page by page with batched direct gets: nothing is made on the server for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+from nats import errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from cim.adapters.nats.link import noticing_loss
+from cim.ports.log import LinkLost
+
+_PAGE = 256
+_SILENCE = 2.0
+
+
+async def messages(client: Client, stream: str, subject: str, after: int = 0) -> AsyncIterator[Msg]:
+    """The stored messages on a subject (``*`` and ``>`` as wildcards) past the sequence ``after``, in
+    order; ends at the newest. Each tells its place in its headers. Raises :class:`LinkLost`."""
+    while True:
+        try:
+            page, more = await _page(client, stream, subject, after)
+        except errors.Error as error:
+            raise LinkLost(f"{subject}: read failed: {type(error).__name__} {error}".rstrip()) from error
+        for message in page:
+            yield message
+        if not more:
+            return
+        after = sequence_of(page[-1])
+
+
+def sequence_of(message: Msg) -> int:
+    """The sequence of a message that a direct get brought."""
+    return int((message.headers or {})["Nats-Sequence"])
+
+
+async def _page(client: Client, stream: str, subject: str, after: int) -> tuple[list[Msg], bool]:
+    """One batched direct get: its messages, and whether there are more."""
+    inbox = client.new_inbox()
+    answers: asyncio.Queue[Msg | None] = asyncio.Queue()
+    subscription = await client.subscribe(
+        inbox, cb=answers.put, pending_msgs_limit=-1, pending_bytes_limit=-1
+    )
+    query = {"seq": after + 1, "next_by_subj": subject, "batch": _PAGE}
+    try:
+        with noticing_loss(client, lambda: answers.put_nowait(None)):
+            await client.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(query), reply=inbox)
+            return await _gather(answers, f"{subject} behind sequence {after}")
+    finally:
+        if not client.is_closed:
+            await subscription.unsubscribe()
+
+
+async def _gather(answers: "asyncio.Queue[Msg | None]", what: str) -> tuple[list[Msg], bool]:
+    page: list[Msg] = []
+    while True:
+        try:
+            async with asyncio.timeout(_SILENCE):
+                message = await answers.get()
+        except TimeoutError as silent:
+            raise LinkLost(f"{what}: a read was not answered") from silent
+        if message is None:
+            raise LinkLost(f"{what}: the link was lost in the middle of a read")
+        headers = message.headers or {}
+        match headers.get("Status"):
+            case None:
+                page.append(message)
+            case "204":
+                return page, bool(page) and headers.get("Nats-Num-Pending", "0") != "0"
+            case "404":
+                return page, False
+            case status:
+                raise LinkLost(f"{what}: read failed: {status} {headers.get('Description', '')}")

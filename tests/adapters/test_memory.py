@@ -1,0 +1,20 @@
+"""The adapters in memory hold what all adapters hold."""
+
+import pytest
+
+from cim.adapters.memory.blobs import MemoryBlobs
+from cim.adapters.memory.log import MemoryLog
+from cim.testing.blobs_conformance import BlobsConformance
+from cim.testing.log_conformance import LogConformance
+
+
+class TestMemoryLog(LogConformance):
+    @pytest.fixture
+    def log(self) -> MemoryLog:
+        return MemoryLog()
+
+
+class TestMemoryBlobs(BlobsConformance):
+    @pytest.fixture
+    def blobs(self) -> MemoryBlobs:
+        return MemoryBlobs()

@@ -13,11 +13,12 @@ from cim.contract.composition import Composition
 from cim.contract.entity import key_of
 from cim.contract.envelope import Origin
 from cim.contract.subjects import Ref, parse_command, token
-from cim.domain.errors import CimError
-from cim.doors.serving import concurrently
+from cim.doors.serving import serve
+from cim.log.append import OutcomeUnknown
 from cim.world.world import World
 
-QUEUE = "door"
+_MANY = 1000
+_LONGEST_OWNER = 128
 
 
 class CommandDoor:
@@ -25,22 +26,11 @@ class CommandDoor:
 
     def __init__(self, composition: Composition, actors: Actors, world: World) -> None:
         self._composition, self._actors, self._world = composition, actors, world
+        self._taken: dict[str, Ref] = {}
 
     async def serve(self, client: Client, trouble: Callable[[str], None]) -> None:
         """Answer requests on ``cmd.>`` from now on."""
-
-        async def take(message: Msg) -> None:
-            try:
-                answer = await self._answer(message)
-            except CimError as error:
-                answer = {"error": str(error)}
-            except Exception as error:
-                answer = {"error": f"the machine failed on it: {type(error).__name__}: {error}"}
-                trouble(f"{message.subject}: {type(error).__name__}: {error}")
-            if message.reply:
-                await message.respond(codec.json_bytes(answer))
-
-        await client.subscribe("cmd.>", queue=QUEUE, cb=concurrently(take))
+        await serve(client, "cmd.>", self._answer, trouble)
 
     async def _answer(self, message: Msg) -> dict[str, Any]:
         ref, name, _sender = parse_command(message.subject)
@@ -50,14 +40,33 @@ class CommandDoor:
         """One command to its entity: a receipt or a rejection as plain data. Raises on a bad command."""
         asked = self.check(ref, name, body, origin)
         await self._world.until_caught_up()
-        known = self._world.commands.get(origin.id)
-        if known is not None and known[0] != ref:
-            rejected = Rejection(
-                str(ref),
-                f"id {origin.id} was used for a command to {known[0]}: give this one an id of its own",
-            )
-            return plain_answer(rejected)
-        return plain_answer(await self._actors.handle(asked))
+        holder = self._holder(origin.id)
+        if holder not in (None, ref):
+            reason = f"id {origin.id} was used for a command to {holder}: give this one an id of its own"
+            return plain_answer(Rejection(str(ref), reason))
+        if holder is None:
+            self._taken[origin.id] = ref
+        try:
+            outcome = await self._actors.handle(asked)
+        except OutcomeUnknown:
+            raise  # it may be stored yet: its id stays taken
+        except BaseException:
+            self._let_go(origin.id, holder)
+            raise
+        if isinstance(outcome, Rejection):
+            self._let_go(origin.id, holder)
+        return plain_answer(outcome)
+
+    def _holder(self, id: str) -> Ref | None:
+        """The entity whose command has this id: by the world, or here and on its way there."""
+        if len(self._taken) > _MANY:
+            self._taken = {one: ref for one, ref in self._taken.items() if one not in self._world.commands}
+        known = self._world.commands.get(id)
+        return self._taken.get(id) if known is None else known[0]
+
+    def _let_go(self, id: str, holder: Ref | None) -> None:
+        if holder is None:
+            self._taken.pop(id, None)
 
     def check(self, ref: Ref, name: str, body: bytes, origin: Origin) -> Asked:
         """The command that a request means; raises :class:`CimError` naming what is wrong with it."""
@@ -65,7 +74,7 @@ class CommandDoor:
         command_type = kind.commands.get(name)
         if command_type is None:
             raise Invalid(f"{kind} takes no command {name}; it takes {', '.join(kind.commands)}")
-        token(origin.id, "the command's id")
+        check_origin(origin)
         items = codec.decode(body)
         if len(items) != 1 or items[0].type != name:
             raise Invalid(f"{kind} {ref.id}: the body must hold exactly one {name}")
@@ -73,6 +82,19 @@ class CommandDoor:
         if key_of(kind, command) != ref.id:
             raise Invalid(f"{name} for {getattr(command, kind.key)!r} was sent to {ref}: the ids must agree")
         return Asked(ref, command, origin, content_digest(ref, name, codec.encode([codec.item(command)])))
+
+
+def check_origin(origin: Origin) -> None:
+    """Refuse an origin that cannot stand in an envelope; raises :class:`CimError` naming its part."""
+    token(origin.id, "the command's id")
+    token(origin.correlation, "the command's correlation")
+    token(origin.causation, "the command's causation")
+    owner = origin.owner
+    if not 0 < len(owner) <= _LONGEST_OWNER or owner != owner.strip() or not owner.isprintable():
+        raise Invalid(
+            f"the command's owner {owner[:48]!r} must have 1 to {_LONGEST_OWNER} characters, "
+            f"no line break, and no blank at its ends"
+        )
 
 
 def plain_answer(outcome: Receipt | Rejection) -> dict[str, Any]:

@@ -33,6 +33,10 @@ def check_size(size: int, name: str) -> None:
         raise Empty(f"{name} is empty: there is nothing to read in it")
 
 
+class NoFile(CimError):
+    """Text where a file belongs."""
+
+
 async def take_in(
     kind: EntityType, name: str, fields: Mapping[str, str | bytes], blobs: BlobStore
 ) -> Command:
@@ -44,6 +48,9 @@ async def take_in(
     command = kind.commands[name]
     data: dict[str, object] = {}
     stored: list[Blob] = []
+    file = kind.blob_field(command)
+    if isinstance(fields.get(file or ""), str):
+        raise NoFile(f"{name}.{file} is a file: hand in its content (on the command line {file}=@FILE)")
     for field, value in fields.items():
         if isinstance(value, bytes):
             check_size(len(value), f"{name}.{field}")

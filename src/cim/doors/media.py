@@ -1,8 +1,12 @@
 """What content is, by its first bytes: a name or a sender may say anything."""
 
+import codecs
+
 PDF = "application/pdf"
 UNKNOWN = "application/octet-stream"
 
+_LOOK = 4096
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 _BEGINNINGS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -26,14 +30,16 @@ def media_of(content: bytes) -> str:
     # PDF readers look for the mark in the first kilobyte, so a PDF may have something before it.
     if b"%PDF-" in content[:1024]:
         return PDF
-    return "text/plain" if content and _is_text(content[:4096]) else UNKNOWN
+    return "text/plain" if content and _is_text(content) else UNKNOWN
 
 
-def _is_text(start: bytes) -> bool:
-    if b"\x00" in start:
+def _is_text(content: bytes) -> bool:
+    start = content[:_LOOK]
+    if start.translate(None, _CONTROLS) != start:
         return False
     try:
-        start.decode()
-    except UnicodeDecodeError as error:
-        return error.start > len(start) - 4  # cut within a character
+        # The look may end within a character, the content may not.
+        codecs.getincrementaldecoder("utf-8")().decode(start, final=len(content) <= _LOOK)
+    except UnicodeDecodeError:
+        return False
     return True

@@ -25,10 +25,12 @@ from cim.contract.envelope import Origin
 from cim.contract.subjects import Ref
 from cim.domain.errors import CimError
 from cim.doors.commands import CommandDoor
-from cim.doors.intake import LARGEST, check_size, take_in
+from cim.doors.intake import LARGEST, TooLarge, check_size, take_in
 from cim.doors.media import media_of
+from cim.log.append import OutcomeUnknown
 from cim.ports.blobs import BlobMissing, BlobStore
 from cim.ports.clock import Entropy
+from cim.ports.log import LinkLost
 from cim.views.page import ASSETS, POLICY, Page, render
 
 SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -103,10 +105,19 @@ class PageDoor:
         command = await take_in(kind, name, await _fields(request), self.blobs)
         origin = Origin.root(request.headers.get("cim-id") or self.entropy.new_id(), f"page:{session}")
         ref = Ref(kind.context, kind.name, key_of(kind, command))
-        answer = await self.commands.submit(ref, name, codec.encode([codec.item(command)]), origin)
+        answer = await self._submit(ref, name, codec.encode([codec.item(command)]), origin)
         if "rejected" in answer:
             return _json({**answer, "entity": ref.id}, 409)
         return _json(answer, 200)
+
+    async def _submit(self, ref: Ref, name: str, body: bytes, origin: Origin) -> dict[str, Any]:
+        try:
+            return await self.commands.submit(ref, name, body, origin)
+        except CimError:
+            raise
+        except Exception as error:  # a module's own decide
+            self.trouble(f"{ref}: {name}: {type(error).__name__}: {error}")
+            raise HTTPException(500, f"the machine failed on it: {type(error).__name__}: {error}") from error
 
     async def _blob(self, request: Request) -> Response:
         self._known(request)
@@ -154,7 +165,7 @@ _COMMON: Mapping[str, str] = {
 
 async def _fields(request: Request) -> dict[str, str | bytes]:
     length = request.headers.get("content-length", "")
-    if not length.isdigit():
+    if not length.isdecimal():
         raise HTTPException(411, "the request must tell its length")
     if int(length) > LARGEST + _FORM_ROOM:
         check_size(int(length), "the file")
@@ -166,9 +177,15 @@ async def _fields(request: Request) -> dict[str, str | bytes]:
 
 
 def _told(request: Request, error: Exception) -> Response:
-    if isinstance(error, HTTPException):
-        return _json({"error": error.detail}, error.status_code)
-    return _json({"error": str(error)}, 400)
+    match error:
+        case HTTPException():
+            return _json({"error": error.detail}, error.status_code)
+        case LinkLost() | OutcomeUnknown():
+            return _json({"error": str(error)}, 503)
+        case TooLarge():
+            return _json({"error": str(error)}, 413)
+        case _:
+            return _json({"error": str(error)}, 400)
 
 
 def _json(data: Any, status: int) -> Response:

@@ -6,10 +6,9 @@ from typing import Any
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from cim.contract import codec
 from cim.contract.subjects import BadToken
 from cim.domain.errors import CimError
-from cim.doors.serving import concurrently
+from cim.doors.serving import serve
 from cim.views.live import LiveQueries
 from cim.world.world import World
 
@@ -21,18 +20,10 @@ async def serve_queries(
 ) -> None:
     """Answer requests on ``qry.>`` from now on."""
 
-    async def take(message: Msg) -> None:
-        try:
-            answer = await _answer(message.subject, message.data, world, live)
-        except CimError as error:
-            answer = {"error": str(error)}
-        except Exception as error:
-            answer = {"error": f"the machine failed on it: {type(error).__name__}: {error}"}
-            trouble(f"{message.subject}: {type(error).__name__}: {error}")
-        if message.reply:
-            await message.respond(codec.json_bytes(answer))
+    async def answer(message: Msg) -> dict[str, Any]:
+        return await _answer(message.subject, message.data, world, live)
 
-    await client.subscribe("qry.>", queue="door", cb=concurrently(take))
+    await serve(client, "qry.>", answer, trouble)
 
 
 async def _answer(subject: str, body: bytes, world: World, live: LiveQueries | None) -> dict[str, Any]:

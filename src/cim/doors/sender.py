@@ -19,6 +19,9 @@ from cim.log.backoff import delays
 from cim.ports.clock import Clock
 from cim.ports.log import LinkLost
 
+ONE_TRY = 3.0
+"""Seconds that one request waits: one that was lost with its server is asked again."""
+
 
 class NoHandler(CimError):
     """Nobody takes this command now."""
@@ -42,23 +45,33 @@ async def send(
     subject = Ref(kind.context, kind.name, key_of(kind, command)).command(name, sender)
     body = codec.encode([codec.item(command)])
     deadline = clock.monotonic() + patience
+    heard_of = False
     for delay in delays():
+        left = max(0.1, deadline - clock.monotonic())
         try:
-            left = max(0.1, deadline - clock.monotonic())
-            message = await ask(client, subject, body, left, headers=origin.headers())
-            break
+            return await _try(client, subject, body, min(ONE_TRY, left), origin)
         except LinkLost as lost:
+            heard_of = heard_of or not isinstance(lost.__cause__, NoRespondersError)
             if clock.monotonic() + delay > deadline:
-                if isinstance(lost.__cause__, NoRespondersError):
-                    raise NoHandler(
-                        f"{kind.context}.{name}: no running leaf takes it; start one with `cim up`"
-                    ) from lost
-                raise OutcomeUnknown(
-                    f"{kind.context}.{name}: outcome unknown after {patience:g} s; "
-                    f"send it again with --id {origin.id}"
-                ) from lost
+                what = f"{kind.context}.{name}"
+                raise _given_up(what, origin.id, patience, lost, heard_of=heard_of) from lost
             await clock.sleep(delay)
+    raise AssertionError("delays never end")
+
+
+def _given_up(what: str, id: str, patience: float, lost: LinkLost, *, heard_of: bool) -> CimError:
+    if not heard_of:
+        return NoHandler(f"{what}: no running leaf takes it; start one with `cim up`")
+    return OutcomeUnknown(
+        f"{what}: outcome unknown after {patience:g} s ({lost}); send it again with --id {id}"
+    )
+
+
+async def _try(client: Client, subject: str, body: bytes, patience: float, origin: Origin) -> dict[str, Any]:
+    message = await ask(client, subject, body, patience, headers=origin.headers())
     answer: dict[str, Any] = msgspec.json.decode(message.data)
+    if answer.get("again"):
+        raise LinkLost(str(answer["error"]))
     if "error" in answer:
         raise CimError(str(answer["error"]))
     return answer

@@ -42,6 +42,9 @@ _UNLIMITED = -1
 _NATS_LIMITS = dict.fromkeys(("subs", "data", "payload"), _UNLIMITED)
 _ACCOUNT_LIMITS = _NATS_LIMITS | dict.fromkeys(("imports", "exports", "conn", "leaf"), _UNLIMITED)
 _JETSTREAM_LIMITS = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), _UNLIMITED)
+_AGAINST_THE_LOG = ("UPDATE", "PURGE", "MSG.DELETE", "RESTORE")
+_NEVER = ("$JS.API.STREAM.DELETE.>", *(f"$JS.API.STREAM.{call}.LOG" for call in _AGAINST_THE_LOG))
+"""What no program of a machine may ask: a stream's own settings do not keep it from being deleted."""
 _SHARED = (("queries", "qry.>", "service"), ("live", "live.>", "stream"))
 
 
@@ -146,8 +149,8 @@ def server_accounts(keys: Keys) -> dict[str, Any]:
 
 
 def machine_credentials(keys: Keys) -> Credentials:
-    """The user of the machine's own programs: all of MACHINE, without an end."""
-    claims = {"type": "user", "version": 2} | _NATS_LIMITS
+    """The user of the machine's own programs: all of MACHINE, without an end, but for taking history away."""
+    claims = {"type": "user", "version": 2, "pub": {"deny": list(_NEVER)}} | _NATS_LIMITS
     token = _token(keys.machine, public_key(keys.user), "machine", claims, issued=keys.made_at)
     return Credentials(token, keys.user)
 

@@ -9,7 +9,7 @@ from cim.contract.annotations import hints
 from cim.contract.system import SystemType
 from cim.domain.blob import Blobs
 from cim.domain.capability import Capability
-from cim.domain.errors import Misdeclared
+from cim.domain.errors import CimError, Misdeclared
 from cim.leaf.machine import FILE, Machine
 
 
@@ -19,6 +19,7 @@ class Binding:
     def __init__(self, machine: Machine, blobs: Blobs) -> None:
         self._machine = machine
         self._made: dict[str, Any] = {Blobs.__name__: blobs}
+        self._making: list[str] = []
 
     def needs(self, system: SystemType) -> Mapping[str, Any]:
         """A provider for each contract that a system's signature names."""
@@ -43,16 +44,38 @@ class Binding:
             )
         table = {"use": bound} if isinstance(bound, str) else dict(bound)
         kind = _import(str(table.pop("use", "")), where)
-        options = {**_contracts_of(kind, self, name), **table}
-        try:
-            inspect.signature(kind).bind(**options)
-        except TypeError as error:
-            raise Misdeclared(f"{where}: {kind.__name__} does not take these options: {error}") from error
-        made = kind(**options)
+        made = _constructed(kind, {**self._contracts_of(kind, name, where), **table}, where)
         missing = [method for method in _methods(contract) if not callable(getattr(made, method, None))]
         if missing:
             raise Misdeclared(f"{where}: {kind.__name__} has no {missing[0]}, which the contract asks for")
         return made
+
+    def _contracts_of(self, kind: type[Any], name: str, where: str) -> dict[str, Any]:
+        """The providers that another provider's constructor asks for by annotation."""
+        if name in self._making:
+            circle = " → ".join((*self._making[self._making.index(name) :], name))
+            raise Misdeclared(f"{where}: providers need each other in a circle: {circle}")
+        self._making.append(name)
+        try:
+            return {
+                parameter: self.provider(contract, name)
+                for parameter, contract in hints(kind.__init__).items()
+                if isinstance(contract, type) and Capability in contract.__mro__
+            }
+        finally:
+            self._making.pop()
+
+
+def _constructed(kind: type[Any], options: Mapping[str, Any], where: str) -> Any:
+    try:
+        inspect.signature(kind).bind(**options)
+    except TypeError as error:
+        raise Misdeclared(f"{where}: {kind.__name__} does not take these options: {error}") from error
+    try:
+        return kind(**options)
+    except Exception as error:
+        cause = str(error) if isinstance(error, CimError) else f"{type(error).__name__}: {error}"
+        raise Misdeclared(f"{where}: {kind.__name__} cannot be made: {cause}") from error
 
 
 def _import(target: str, where: str) -> type[Any]:
@@ -67,17 +90,6 @@ def _import(target: str, where: str) -> type[Any]:
     if not isinstance(found, type):
         raise Misdeclared(f"{where}: {target!r} is no class")
     return found
-
-
-def _contracts_of(kind: type[Any], binding: Binding, name: str) -> dict[str, Any]:
-    """The providers that another provider's constructor asks for by annotation."""
-    annotations = hints(kind.__init__)
-    wanted = {
-        parameter: contract
-        for parameter, contract in annotations.items()
-        if isinstance(contract, type) and Capability in contract.__mro__
-    }
-    return {parameter: binding.provider(contract, name) for parameter, contract in wanted.items()}
 
 
 def _methods(contract: type[Any]) -> list[str]:

@@ -1,8 +1,8 @@
 """The composition root: everything of a leaf is made and wired here, and taken down in reverse."""
 
+import asyncio
 import os
 import socket
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -17,11 +17,13 @@ from cim.contract.composition import Composition, compose
 from cim.domain.errors import CimError
 from cim.doors.commands import CommandDoor
 from cim.doors.page import PageDoor
+from cim.doors.patience import PatientBlobs
 from cim.doors.queries import serve_queries
 from cim.leaf.accounts import Credentials, Keys, machine_credentials
 from cim.leaf.heads import keep_head
 from cim.leaf.lock import LeafAddress, MachineLock
 from cim.leaf.machine import Machine, load_contexts
+from cim.leaf.machine_server import machine_server
 from cim.leaf.node import Node, Tell, background, join
 from cim.leaf.server import Server
 from cim.leaf.sessions import PageSessions
@@ -42,26 +44,6 @@ class Leaf:
 
 
 @asynccontextmanager
-async def server(
-    machine: Machine, origins: tuple[str, ...], tell: Tell
-) -> AsyncIterator[tuple[Server, Keys]]:
-    """The machine's keys and its supervised nats-server; the caller holds the machine's lock."""
-    keys = Keys.load_or_make(machine.state / "keys.json", now=int(time.time()))
-    running = await Server.start(
-        machine.state,
-        keys=keys,
-        origins=origins,
-        cookie=PageSessions.cookie_of(keys),
-        durability="durable" if machine.durability == "durable" else "dev",
-        on_event=tell,
-    )
-    try:
-        yield running, keys
-    finally:
-        await running.stop()
-
-
-@asynccontextmanager
 async def leaf(machine: Machine, tell: Tell, *, port: int | None = None) -> AsyncIterator[Leaf]:
     """Run a whole leaf: server, log, world, systems, doors and the page.
 
@@ -75,7 +57,7 @@ async def leaf(machine: Machine, tell: Tell, *, port: int | None = None) -> Asyn
     ):
         taken = listening.getsockname()[1]
         origins = (f"http://{HOST}:{taken}", f"http://localhost:{taken}")
-        async with server(machine, origins, tell) as (running, keys):
+        async with machine_server(machine, origins, tell) as (running, keys):
             user = machine_credentials(keys)
             async with (
                 connect(running.url, user, f"leaf of {machine.name}", tell) as client,
@@ -136,21 +118,27 @@ async def _doors(
         origins=origins,
         composition=node.composition,
         commands=commands,
-        blobs=node.blobs,
+        blobs=PatientBlobs(node.blobs, clock),
         entropy=entropy,
         trouble=tell,
     )
-    web = _Web(uvicorn.Config(page.app(), log_config=None, access_log=False, lifespan="off"))
     async with background(
-        live.run(),
-        web.serve(sockets=[listening]),
-        keep_head(node.world, node.machine.state, clock),
+        live.run(), _serve(page, listening), keep_head(node.world, node.machine.state, clock, tell)
     ):
-        try:
-            yield
-        finally:
-            web.should_exit = True
-            web.force_exit = True
+        yield
+
+
+async def _serve(page: PageDoor, listening: socket.socket) -> None:
+    """Serve the page until cancelled; then the web server closes its sockets itself: cancelled, it
+    would leave them with the event loop."""
+    web = _Web(uvicorn.Config(page.app(), log_config=None, access_log=False, lifespan="off"))
+    serving = asyncio.ensure_future(web.serve(sockets=[listening]))
+    try:
+        await asyncio.shield(serving)
+        raise CimError("the page's web server ended by itself: start the leaf again")
+    finally:
+        web.should_exit = web.force_exit = True
+        await asyncio.wait([serving])
 
 
 class _Web(uvicorn.Server):
@@ -163,7 +151,7 @@ class _Web(uvicorn.Server):
 
 def bind(port: int, tell: Tell) -> socket.socket:
     """A listening socket on loopback at ``port``, or at the next free one, which is told."""
-    for candidate in (*range(port, port + 100), 0) if port else (0,):
+    for candidate in (*range(port, min(port + 100, 65536)), 0) if port else (0,):
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -76,6 +76,18 @@ class Configuration:
         """One name a leaf, the same after each start."""
         return f"leaf-{public_key(self.keys.machine)[1:13].lower()}"
 
+    def last_ports(self) -> Ports | None:
+        """The ports of the last start, where pages and workers of then look for the server again.
+
+        None where there was no start, or where somebody else listens there now.
+        """
+        try:
+            settings = json.loads(self.file.read_bytes())
+            ports = Ports(int(settings["port"]), int(settings["websocket"]["port"]))
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+        return None if ports.taken() else ports
+
     def text(self, ports: Ports) -> str:
         """The file's content: JSON, which the server's own format includes."""
         jetstream: dict[str, Any] = {"store_dir": str(self.store)}
@@ -96,7 +108,8 @@ class Configuration:
                 "host": HOST,
                 "port": ports.websocket,
                 "no_tls": True,
-                "same_origin": False,
+                # An empty list of origins would let every page in; at the server's own origin there is none.
+                "same_origin": not self.origins,
                 "allowed_origins": list(self.origins),
                 "jwt_cookie": self.cookie,
             },

@@ -2,6 +2,8 @@
 
 import importlib
 import importlib.util
+import os
+import re
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -17,6 +19,9 @@ from cim.domain.errors import Misdeclared
 FILE = "machine.toml"
 STATE_FOLDER = ".cim"
 PAGE_PORT = 8600
+
+# It stands in the envelope's headers, where blanks at the ends and line breaks do not survive.
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +73,13 @@ def load_machine(folder: Path) -> Machine:
         if unknown:
             raise Misdeclared(f"{path}: there is no setting {unknown[0]!r}")
         written = msgspec.convert(data, _Written)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise Misdeclared(
             f"{folder} is no machine: it has no {FILE}. Name one with --machine or CIM_MACHINE"
         ) from error
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError, OSError) as error:
         raise Misdeclared(f"{path}: {error}") from error
-    if written.durability not in ("dev", "durable"):
-        raise Misdeclared(f'{path}: durability is "dev" or "durable", not {written.durability!r}')
+    _check(written, path)
     return Machine(
         written.name,
         written.modules,
@@ -85,6 +89,17 @@ def load_machine(folder: Path) -> Machine:
         written.port,
         folder.resolve(),
     )
+
+
+def _check(written: _Written, path: Path) -> None:
+    if not _NAME.fullmatch(written.name):
+        raise Misdeclared(f"{path}: name {written.name!r} must be 1 to 64 of A-Z a-z 0-9 _ . -")
+    if written.durability not in ("dev", "durable"):
+        raise Misdeclared(f'{path}: durability is "dev" or "durable", not {written.durability!r}')
+    if written.workers < 0:
+        raise Misdeclared(f"{path}: workers is {written.workers}: 0 means one a core, more is their number")
+    if not 0 <= written.port <= 65535:
+        raise Misdeclared(f"{path}: port is {written.port}: a port is 0 (any free one) to 65535")
 
 
 def load_contexts(machine: Machine, names: Iterable[str], *, views: bool = False) -> list[Context]:
@@ -97,17 +112,17 @@ def load_contexts(machine: Machine, names: Iterable[str], *, views: bool = False
 
 def _load_context(machine: Machine, name: str, views: bool) -> Context:
     root = machine.folder
-    path = Path(name)
-    if path.is_dir() or path.is_file():
-        root, name = path.resolve().parent, path.stem
+    # A plain name is never a path: where the command stands must not decide what a machine is made of.
+    if os.sep in name or name.endswith(".py"):
+        root, name = Path(name).resolve().parent, Path(name).resolve().stem
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     try:
         module = importlib.import_module(name)
-        if views and importlib.util.find_spec(f"{name}.views") is not None:
+        if views and hasattr(module, "__path__") and importlib.util.find_spec(f"{name}.views") is not None:
             importlib.import_module(f"{name}.views")
     except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise Misdeclared(f"module {name} needs {error.name}, which is not installed") from error
         raise Misdeclared(f"module {name} is neither in {root} nor installed") from error
     wanted = name.rpartition(".")[2]

@@ -20,8 +20,11 @@ from cim.domain.blob import Blob
 from cim.domain.errors import Failure
 from cim.leaf.binding import Binding
 from cim.leaf.machine import Machine
+from cim.log.backoff import delays
 from cim.log.consumer import consume
 from cim.ports.blobs import BlobMissing, BlobStore
+from cim.ports.clock import Clock
+from cim.ports.log import LinkLost
 from cim.world.schedule import Schedule
 from cim.world.world import World
 from cim.world.writer import Writer
@@ -42,21 +45,26 @@ class Node:
     world: World
     schedule: Schedule
 
+    async def folded(self) -> None:
+        """Wait until everything in the log now is folded."""
+        await self.world.reached(await outlast(self.log.last, SystemClock()))
+
     async def idle(self) -> None:
         """Wait until everything in the log now is folded and nothing is left to do here."""
-        await self.world.reached(await self.log.last())
+        await self.folded()
         await self.schedule.idle()
 
 
 class SyncBlobs:
     """The store of large content as a system in a worker thread sees it.
 
+    A call waits while the link is lost: what a server's restart cuts is no failure of the system.
     After :meth:`close` every call that waits or comes is cancelled: a thread that waited for a loop
     that has ended would keep the process from ending.
     """
 
-    def __init__(self, store: BlobStore, loop: asyncio.AbstractEventLoop) -> None:
-        self._store, self._loop = store, loop
+    def __init__(self, store: BlobStore, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+        self._store, self._loop, self._clock = store, loop, clock
         self._waiting: set[Future[Any]] = set()
         self._guard = Lock()
         self._closed = False
@@ -83,13 +91,23 @@ class SyncBlobs:
         with self._guard:
             if self._closed:
                 raise CancelledError
-            future = asyncio.run_coroutine_threadsafe(call(), self._loop)
+            future = asyncio.run_coroutine_threadsafe(outlast(call, self._clock), self._loop)
             self._waiting.add(future)
         try:
             return future.result()
         finally:
             with self._guard:
                 self._waiting.discard(future)
+
+
+async def outlast(call: Callable[[], Coroutine[Any, Any, T]], clock: Clock) -> T:
+    """What a call over the link gives, made again for as long as the link is lost."""
+    for delay in delays():
+        try:
+            return await call()
+        except LinkLost:
+            await clock.sleep(delay)
+    raise AssertionError("delays never end")
 
 
 @asynccontextmanager
@@ -103,7 +121,7 @@ async def join(
     clock = SystemClock()
     log, blobs = await NatsLog.open(client), await NatsBlobs.open(client)
     world = World(composition)
-    content = SyncBlobs(blobs, asyncio.get_running_loop())
+    content = SyncBlobs(blobs, asyncio.get_running_loop(), clock)
     binding = Binding(machine, content)
     writer = Writer(world, log, clock, machine.source, tell)
     workers = machine.workers or os.cpu_count() or 1

@@ -57,6 +57,7 @@ class Server:
         ``keys`` are those of the folder, ``origins`` the pages that may connect (``http://127.0.0.1:8600``),
         ``cookie`` the name under which they bring their token. A server that a crash left running there is
         ended first. Where one of ``ports`` is taken, free ones are chosen. ``on_event`` is told of both.
+        Without ``ports`` they are those of the last start, or free ones.
 
         Raises:
             ServerFailed: with the end of the server's log.
@@ -65,7 +66,7 @@ class Server:
         server = cls(configuration, on_event)
         server._check_store()
         await server._take_over()
-        await server._start_on(ports or free_ports())
+        await server._start_on(ports or configuration.last_ports() or free_ports())
         server._supervisor = asyncio.create_task(server._supervise(), name="nats-server supervisor")
         return server
 

@@ -21,7 +21,9 @@ class Keeping:
 
     def __init__(self, folder: Path, log: MemoryLog) -> None:
         self.folder, self.log = folder, log
-        self.world, self.clock, self.told = World(compose([])), HandClock(), list[str]()
+        kept = read_head(folder)
+        self.world = World(compose([]), kept.sequence if kept else 0)
+        self.clock, self.told = HandClock(), list[str]()
 
     async def grow(self, count: int, prefix: str) -> None:
         await store_many(self.log, count, f"evt.notes.Note.{prefix}")
@@ -93,6 +95,34 @@ async def test_a_log_that_lost_its_tail_is_told_and_the_old_head_stays(
     assert len(keeping.told) == 1
     assert "the log ends at 4, it stood at 9" in keeping.told[0]
     assert read_head(tmp_path) == KeptHead(9, "old")
+
+
+async def test_a_log_that_was_rewritten_is_told_and_the_old_head_stays(
+    tmp_path: Path, log: MemoryLog
+) -> None:
+    (tmp_path / FILE).write_text('{"sequence":3,"digest":"old"}')
+    keeping = Keeping(tmp_path, log)
+    await keeping.grow(4, "a")
+    async with keeping.at_work():
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await keeping.grow(2, "b")
+    assert len(keeping.told) == 1
+    assert "the log up to 3 is not the one that stood here" in keeping.told[0]
+    assert read_head(tmp_path) == KeptHead(3, "old")
+
+
+async def test_a_log_that_went_on_from_the_kept_head_is_kept_on(tmp_path: Path, log: MemoryLog) -> None:
+    first = Keeping(tmp_path, log)
+    await first.grow(3, "a")
+    async with first.at_work():
+        await first.tick()
+    second = Keeping(tmp_path, log)
+    await second.grow(2, "b")
+    async with second.at_work():
+        await second.tick()
+    assert second.told == []
+    assert read_head(tmp_path) == KeptHead(5, second.world.digest)
 
 
 def test_no_head_is_none(tmp_path: Path) -> None:

@@ -30,14 +30,21 @@ class HeadUnreadable(CimError):
 async def keep_head(world: World, folder: Path, clock: Clock, tell: Callable[[str], None]) -> None:
     """Write the head down every second while it moves, and once more when cancelled.
 
-    A log that ends before the head that an earlier run wrote down lost its tail: that is told, and the
-    old head stays for ``cim verify`` to show, until a person removes it.
+    A log that ends before the head that an earlier run wrote down lost its tail, and one that passed it
+    with another digest was rewritten: that is told, and the old head stays for ``cim verify`` to show,
+    until a person removes it. The world's milestone must be the kept head.
     """
     await world.until_caught_up()
     kept = read_head(folder)
     if kept is not None and world.sequence < kept.sequence:
         tell(
             f"the log ends at {world.sequence}, it stood at {kept.sequence}: its tail was lost or cut; "
+            f"`cim verify` tells more, and {folder / FILE} is not written until you have removed it"
+        )
+        return
+    if kept is not None and world.passed not in (None, kept.digest):
+        tell(
+            f"the log up to {kept.sequence} is not the one that stood here: it was rewritten; "
             f"`cim verify` tells more, and {folder / FILE} is not written until you have removed it"
         )
         return

@@ -19,6 +19,7 @@ from cim.contract.system import SystemType
 from cim.domain.blob import Blob
 from cim.domain.errors import Failure
 from cim.leaf.binding import Binding
+from cim.leaf.heads import read_head
 from cim.leaf.machine import Machine
 from cim.log.backoff import delays
 from cim.log.consumer import consume
@@ -120,7 +121,8 @@ async def join(
     """
     clock = SystemClock()
     log, blobs = await NatsLog.open(client), await NatsBlobs.open(client)
-    world = World(composition)
+    head = read_head(machine.state)
+    world = World(composition, head.sequence if head is not None else 0)
     content = SyncBlobs(blobs, asyncio.get_running_loop(), clock)
     binding = Binding(machine, content)
     writer = Writer(world, log, clock, machine.source, tell)

@@ -24,18 +24,21 @@ class World:
     """Folds commits into entities. Derived and thrown away at will: the log is the truth.
 
     ``sequence`` is the newest commit taken in, ``digest`` runs over all of them in their order, so
-    that two worlds with the same digest saw the same history. ``caught_up`` turns true when the end
-    of the log was reached for the first time.
+    that two worlds with the same digest saw the same history; ``passed`` is what it was at the sequence
+    ``milestone``, once that was taken in. ``caught_up`` turns true when the end of the log was reached
+    for the first time.
     """
 
-    def __init__(self, composition: Composition) -> None:
+    def __init__(self, composition: Composition, milestone: int = 0) -> None:
         self._composition = composition
         self.entities: dict[Ref, Entity] = {}
         self.kinds: defaultdict[tuple[str, str], dict[str, Entity]] = defaultdict(dict)
         self.commands: dict[str, tuple[Ref, str | None]] = {}
         self.sequence = 0
         self.digest = hashlib.sha256(b"").hexdigest()
+        self.passed: str | None = None
         self.caught_up = False
+        self._milestone = milestone
         self._listeners: list[Listener] = []
         self._progress = asyncio.Condition()
 
@@ -77,6 +80,8 @@ class World:
         entity.sequence = max(entity.sequence, commit.sequence)
         self.sequence = max(self.sequence, commit.sequence)
         self.digest = hashlib.sha256(f"{self.digest}{commit.digest}".encode()).hexdigest()
+        if commit.sequence == self._milestone:
+            self.passed = self.digest
         self.tell(entity)
         return entity
 

@@ -77,7 +77,7 @@ class Text(Component):
 
 @documents.component(of=Document)
 class Kind(Component):
-    """Which of the glossary's kinds the document is nearest to, and how near (0 to 1)."""
+    """Which of the glossary's kinds the document is nearest to, and how near (a cosine)."""
 
     kind: str
     score: float

@@ -12,7 +12,7 @@ from cim.contract.subjects import Ref
 from cim.domain.errors import CimError, Reject
 from cim.domain.message import Event
 from cim.domain.state import State
-from cim.log.append import Overtaken, append
+from cim.log.append import Appended, append
 from cim.log.chain import Head
 from cim.ports.clock import Clock, stamp
 from cim.ports.log import Log
@@ -44,38 +44,45 @@ class Actor:
         Raises :class:`cim.log.append.OutcomeUnknown` when the log gave no answer in time.
         """
         async with self.mailbox:
-            if self.head.sequence == 0:
+            fresh = self.head.sequence == 0
+            if fresh:
                 await self._catch_up(log)
-            while True:
-                earlier = self._earlier(asked)
-                if earlier is not None:
-                    return earlier
+            while (earlier := self._earlier(asked)) is None:
                 try:
-                    events = tuple(self.state.decide(asked.command))
+                    commit = self._decided(asked, clock)
                 except Reject as reject:
-                    return Rejection(str(self.ref), str(reject))
-                outcome = await append(log, clock, self._commit(asked, events, clock), self.head)
-                if isinstance(outcome, Overtaken):
-                    await self._catch_up(log)
-                    continue
-                self.apply(outcome.commit)
+                    if fresh:
+                        return Rejection(str(self.ref), str(reject))
+                else:
+                    outcome = await append(log, clock, commit, self.head)
+                    if isinstance(outcome, Appended):
+                        self.apply(outcome.commit)
+                        continue
+                # Another process went ahead, or may have: no append checks a rejection.
+                await self._catch_up(log)
+                fresh = True
+            return earlier
 
     def apply(self, commit: Commit) -> None:
         """Take in the next commit of this entity; raises when it does not follow or is not known."""
+        state, head = self._folded(commit), self.head.advance(commit)
+        self.state, self.head = state, head
+        receipt = Receipt(commit.id, self.ref.id, commit.sequence, commit.origin.correlation)
+        self.seen[commit.id] = (commit.request, receipt)
+
+    def _folded(self, commit: Commit) -> State:
         state = self.state
         for item in codec.decode(commit.body):
             state = state.evolve(self._event(item, commit))
-        self.head = self.head.advance(commit)
-        self.state = state
-        receipt = Receipt(commit.id, self.ref.id, commit.sequence, commit.origin.correlation)
-        self.seen[commit.id] = (commit.request, receipt)
+        return state
 
     def _event(self, item: codec.Item, commit: Commit) -> Event:
         known = self.kind.events.get(item.type)
         if known is None:
+            where = f"at sequence {commit.sequence}" if commit.sequence else "that was just decided"
             raise UnknownEvent(
-                f"{self.ref}: event {item.type} at sequence {commit.sequence} is not declared by "
-                f"{self.kind}; there are: {', '.join(self.kind.events)}"
+                f"{self.ref}: event {item.type} {where} is not declared by {self.kind}; "
+                f"there are: {', '.join(self.kind.events)}"
             )
         return codec.typed(item.data, known)
 
@@ -96,6 +103,12 @@ class Actor:
     async def _catch_up(self, log: Log) -> None:
         async for commit in log.read(self.ref.events, self.head.sequence):
             self.apply(commit)
+
+    def _decided(self, asked: Asked, clock: Clock) -> Commit:
+        """What the command leads to, unwritten; raises before anything is that could not be read back."""
+        commit = self._commit(asked, tuple(self.state.decide(asked.command)), clock)
+        self._folded(commit)
+        return commit
 
     def _commit(self, asked: Asked, events: tuple[Event, ...], clock: Clock) -> Commit:
         kinds = {type(event) for event in events}

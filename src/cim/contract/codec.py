@@ -30,6 +30,8 @@ class Item:
 
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")
+# Text that is no UTF-8, and nesting without end, come past msgspec's own errors.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ITEMS = msgspec.json.Decoder(list[Item])
 
 
@@ -42,13 +44,31 @@ def decode(body: bytes) -> list[Item]:
     """The items of a body; raises :class:`BadBody`."""
     try:
         return _ITEMS.decode(body)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise BadBody(f"body is not a JSON array of {{type, version, data}}: {error}") from error
 
 
 def item(record: Any) -> Item:
     """A record as an item of a body."""
     return Item(type(record).__name__, 1, plain(record))
+
+
+def check(record: Any) -> None:
+    """Hold that a record reads back as its type once it is written; raises :class:`BadBody` naming the field.
+
+    Nothing checks a record when it is made: ``Kind(kind=None, score=nan)`` is a value, until it is read.
+    """
+    try:
+        body = encode([item(record)])
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise BadBody(f"{type(record).__name__} cannot be written: {error}") from error
+    back = typed(decode(body)[0].data, type(record))
+    for name in field_names(type(record)):
+        if getattr(back, name) != getattr(record, name):
+            raise BadBody(
+                f"{type(record).__name__}.{name} is {getattr(record, name)!r}, which would be read back as "
+                f"{getattr(back, name)!r}"
+            )
 
 
 def plain(record: Any) -> Any:
@@ -90,5 +110,5 @@ def question(body: bytes) -> dict[str, Any]:
     """The JSON object of a query's body; an empty body is an empty object. Raises :class:`BadBody`."""
     try:
         return msgspec.json.decode(body, type=dict[str, Any]) if body else {}
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise BadBody(f"the question is not a JSON object: {error}") from error

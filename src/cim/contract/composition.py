@@ -1,10 +1,12 @@
 """Several modules put together, checked as a whole before anything starts."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cim.contract.entity import EntityType, read_entity
-from cim.contract.system import ComponentType, SystemType, read_component, read_system
+from cim.contract.subjects import token
+from cim.contract.system import STATE, ComponentType, SystemType, read_component, read_system
 from cim.domain.context import Context
 from cim.domain.errors import CimError, Misdeclared
 
@@ -42,10 +44,9 @@ class Composition:
 def compose(contexts: Iterable[Context]) -> Composition:
     """Put modules together; raises :class:`Misdeclared` naming a double, a circle, or what cannot be."""
     contexts = tuple(contexts)
-    names = [context.name for context in contexts]
-    for name in names:
-        if names.count(name) > 1:
-            raise Misdeclared(f"two modules speak for the context {name!r}: a context has one owner")
+    for context in contexts:
+        token(context.name, "context")
+    _once((context.name for context in contexts), "two modules speak for the context {}: it has one owner")
     entities = [read_entity(declared) for context in contexts for declared in context.entities]
     components = [
         read_component(declared.component, context.name)
@@ -53,11 +54,37 @@ def compose(contexts: Iterable[Context]) -> Composition:
         for declared in context.components
     ]
     systems = [read_system(context.name, function) for context in contexts for function in context.systems]
+    _once((str(kind) for kind in entities), "two entities are named {}: rename one")
+    _once((f"{kind.context}.{name}" for kind in entities for name in kind.commands), _TWO_TAKERS)
+    _once((f"{kind.owner}.{kind.name} of {kind.of[1]}" for kind in components), _TWO_COMPONENTS)
+    _once(map(str, systems), "two systems are named {}: rename one")
     _one_writer_each(systems)
     _no_circle(systems)
+    _states_known(systems, entities)
     return Composition(
         contexts, {(kind.context, kind.name): kind for kind in entities}, tuple(components), tuple(systems)
     )
+
+
+_TWO_TAKERS = "two entities take the command {}: one message, one entity"
+_TWO_COMPONENTS = "two components are named {}: rename one"
+
+
+def _once(names: Iterable[str], trouble: str) -> None:
+    """Refuse a name that stands twice, in the words of ``trouble``."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise Misdeclared(trouble.format(name))
+
+
+def _states_known(systems: Iterable[SystemType], entities: Iterable[EntityType]) -> None:
+    """Refuse a system that reads a state whose module is not here to fold it."""
+    known = {(kind.context, kind.name) for kind in entities}
+    for system in systems:
+        if system.of not in known and any(read.source == STATE for read in system.reads):
+            raise Misdeclared(
+                f"{system} reads {'.'.join(system.of)}, and the module {system.of[0]} is not here: add it"
+            )
 
 
 def _one_writer_each(systems: Iterable[SystemType]) -> None:
@@ -83,12 +110,17 @@ def _no_circle(systems: Iterable[SystemType]) -> None:
         for system in systems
     }
 
+    done: set[str] = set()
+
     def walk(system: SystemType, path: tuple[str, ...]) -> None:
         if str(system) in path:
             circle = " → ".join((*path[path.index(str(system)) :], str(system)))
             raise Misdeclared(f"systems wake each other in a circle: {circle}")
+        if str(system) in done:
+            return
         for woken in wakes[str(system)]:
             walk(woken, (*path, str(system)))
+        done.add(str(system))
 
     for system in systems:
         walk(system, ())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_args, get_origin
 
 from cim.contract.annotations import hints, members
+from cim.contract.schema import check_shape
 from cim.contract.subjects import token
 from cim.domain.blob import Blob
 from cim.domain.context import EntityDeclared
@@ -53,6 +54,10 @@ def read_entity(declared: EntityDeclared) -> EntityType:
     commands = _named(decide, Command, f"{where}.decide takes")
     _check_key(declared.key, commands, where)
     _check_defaults(state, where)
+    for name in commands:
+        token(name, "command")
+    for kind in (state, *commands.values(), *events.values()):
+        check_shape(kind, where)
     return EntityType(declared.context, state.__name__, declared.key, state, commands, events)
 
 
@@ -68,11 +73,13 @@ def _parameter(state: type[State], method: str, where: str) -> Any:
 
 
 def _named(annotation: Any, base: type[M], where: str) -> dict[str, type[M]]:
-    found = members(annotation)
-    for kind in found:
+    found: dict[str, type[M]] = {}
+    for kind in members(annotation):
         if not (isinstance(kind, type) and issubclass(kind, base)):
             raise Misdeclared(f"{where} {kind!r}, which is no {base.__name__}")
-    return {kind.__name__: kind for kind in found}
+        if found.setdefault(kind.__name__, kind) is not kind:
+            raise Misdeclared(f"{where} two types named {kind.__name__}: name one of them otherwise")
+    return found
 
 
 def _check_key(key: str, commands: Mapping[str, type[Command]], where: str) -> None:

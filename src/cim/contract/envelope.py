@@ -17,6 +17,9 @@ FIRST_PREVIOUS = "0" * 64
 """What the first commit of a subject names as the one before."""
 
 
+_FIXED = {"ce-specversion": "1.0", "content-type": "application/json"}
+
+
 class BadEnvelope(CimError):
     """A message whose headers are not those of the one envelope."""
 
@@ -101,15 +104,15 @@ class Commit:
         return self.origin.id
 
     def headers(self) -> dict[str, str]:
-        """The commit as headers of a stored message."""
+        """The commit as headers of a stored message; raises :class:`BadEnvelope` for a value that a
+        header cannot hold."""
         found = {
-            "ce-specversion": "1.0",
+            **_FIXED,
             "ce-source": self.source,
             "ce-type": self.type,
             "ce-time": self.time,
             "ce-subject": self.subject,
             "ce-dataschema": self.schema,
-            "content-type": "application/json",
             "ce-number": str(self.number),
             "ce-previous": self.previous,
             **self.origin.headers(),
@@ -118,6 +121,8 @@ class Commit:
             found["ce-request"] = self.request
         if self.derivation is not None:
             found |= _derivation_headers(self.derivation)
+        for name, value in found.items():
+            _check_value(name, value)
         return found
 
     @property
@@ -133,8 +138,11 @@ class Commit:
     @classmethod
     def parse(cls, subject: str, headers: Mapping[str, str], body: bytes, sequence: int) -> "Commit":
         """The commit that a stored message holds; raises :class:`BadEnvelope` naming what is wrong."""
+        for name, value in {**_FIXED, "ce-subject": subject}.items():
+            if _named(headers, name) != value:
+                raise BadEnvelope(f"sequence {sequence}: header {name} is {headers[name]!r}, not {value!r}")
         number = _named(headers, "ce-number")
-        if not number.isdigit():
+        if not (number.isascii() and number.isdecimal()):
             raise BadEnvelope(f"sequence {sequence}: header ce-number is {number!r}, not a whole number")
         return cls(
             subject=subject,
@@ -157,6 +165,14 @@ def _named(headers: Mapping[str, str], name: str) -> str:
     if value is None:
         raise BadEnvelope(f"header {name} is missing: the message was not made by a machine's envelope")
     return value
+
+
+def _check_value(name: str, value: str) -> None:
+    """A line break would end a header and begin another, and blanks at the ends do not come back."""
+    if not value.isprintable() or value != value.strip():
+        raise BadEnvelope(
+            f"header {name} cannot hold {value!r}: no control characters, no blanks at its ends"
+        )
 
 
 def _derivation_headers(derivation: Derivation) -> dict[str, str]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from cim.domain.errors import Misdeclared
+
 
 def _bare(schema: Any) -> Any:
     """The schema without its prose: a better docstring is no other shape."""
@@ -16,6 +18,15 @@ def _bare(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_bare(value) for value in schema]
     return schema
+
+
+def check_shape(kind: type[Any], where: str) -> None:
+    """Hold that records of a type can be written; raises :class:`Misdeclared` naming what cannot."""
+    try:
+        msgspec.json.schema(kind)
+    except (TypeError, NameError) as error:
+        reason = str(error).splitlines()[-1]
+        raise Misdeclared(f"{where}: {kind.__name__} cannot be written as JSON: {reason}") from error
 
 
 @lru_cache(maxsize=1024)

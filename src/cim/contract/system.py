@@ -4,17 +4,21 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from cim.contract.annotations import hints, marked, members
+from cim.contract.annotations import hints, is_union, marked
+from cim.contract.schema import check_shape
 from cim.domain.capability import Capability
-from cim.domain.component import Component
+from cim.domain.component import Component, Failed
 from cim.domain.context import declared_component, declared_entity
 from cim.domain.errors import Misdeclared
 from cim.domain.state import State
 
 STATE = "state"
 """The name under which an entity's own state stands among a system's inputs."""
+
+_KEPT = frozenset({STATE, Failed.__name__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class SystemType:
-    """A system: its full name, the entity that it works on, what it reads, needs and writes."""
+    """A system: its full name, the entity that it works on, what it reads, needs and writes.
+
+    ``returns`` holds, for each place of what the function returns, the classes that may stand there.
+    """
 
     owner: str
     name: str
@@ -58,6 +65,7 @@ class SystemType:
     reads: tuple[Read, ...]
     needs: Mapping[str, type[Any]]
     writes: tuple[ComponentType, ...]
+    returns: tuple[tuple[type[Any], ...], ...]
     version: str
 
     def __str__(self) -> str:
@@ -77,6 +85,9 @@ def read_component(kind: type[Component], where: str) -> ComponentType:
     entity = declared_entity(declared.of)
     if entity is None:
         raise Misdeclared(f"{where}: {declared.of.__name__} is no entity: give it @context.entity(key=…)")
+    if kind.__name__ in _KEPT:
+        raise Misdeclared(f"{where}: the machine keeps the name {kind.__name__} for itself: choose another")
+    check_shape(kind, where)
     of = (entity.context, declared.of.__name__)
     return ComponentType(declared.context, kind.__name__, kind, of)
 
@@ -89,28 +100,48 @@ def read_system(owner: str, function: Callable[..., Any]) -> SystemType:
             f"{where} is async, which is not offered yet: write a plain function, it gets a thread"
         )
     annotations = hints(function)
-    reads: list[Read] = []
-    needs: dict[str, type[Any]] = {}
-    entities: set[tuple[str, str]] = set()
-    for parameter in inspect.signature(function).parameters:
-        if parameter not in annotations:
-            raise Misdeclared(f"{where}: parameter `{parameter}` has no annotation")
-        kind, mark = marked(annotations[parameter])
-        if mark is None and isinstance(kind, type) and Capability in kind.__mro__:
-            needs[parameter] = kind
-            continue
-        source, of = _source(kind, f"{where}: parameter `{parameter}`")
-        reads.append(Read(parameter, _read_kind(mark.kind if mark else None, where), source, kind))
-        entities.add(of)
-    writes = _writes(owner, annotations.get("return"), where)
+    reads, needs, entities = _parameters(function, annotations, where)
+    returns = _returns(annotations.get("return"))
+    writes = _writes(owner, returns, where)
     entities |= {written.of for written in writes}
     if not any(read.kind == "changed" for read in reads):
         raise Misdeclared(f"{where} would never run: mark what it waits for with Changed[…]")
     if len(entities) != 1:
         raise Misdeclared(f"{where} speaks of several entities: {sorted('.'.join(of) for of in entities)}")
     return SystemType(
-        owner, function.__name__, function, entities.pop(), tuple(reads), needs, writes, _version(function)
+        owner,
+        function.__name__,
+        function,
+        entities.pop(),
+        tuple(reads),
+        needs,
+        writes,
+        returns,
+        _version(function),
     )
+
+
+def _parameters(
+    function: Callable[..., Any], annotations: Mapping[str, Any], where: str
+) -> tuple[list[Read], dict[str, type[Any]], set[tuple[str, str]]]:
+    """What a system reads, what it needs, and of which entities it reads."""
+    reads: list[Read] = []
+    needs: dict[str, type[Any]] = {}
+    entities: set[tuple[str, str]] = set()
+    for name, parameter in inspect.signature(function).parameters.items():
+        place = f"{where}: parameter `{name}`"
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise Misdeclared(f"{place} cannot be given by its name: write it without / or *")
+        if name not in annotations:
+            raise Misdeclared(f"{place} has no annotation")
+        kind, mark = marked(annotations[name], place)
+        if mark is None and isinstance(kind, type) and Capability in kind.__mro__:
+            needs[name] = kind
+            continue
+        source, of = _source(kind, place)
+        reads.append(Read(name, _read_kind(mark.kind if mark else None, place), source, kind))
+        entities.add(of)
+    return reads, needs, entities
 
 
 def _source(kind: Any, where: str) -> tuple[str, tuple[str, str]]:
@@ -135,18 +166,24 @@ def _read_kind(mark: str | None, where: str) -> Literal["changed", "has", "maybe
             raise Misdeclared(f"{where}: {mark!r} belongs to a view, a system cannot read by it")
 
 
-def _writes(owner: str, returned: Any, where: str) -> tuple[ComponentType, ...]:
-    parts = get_args(returned) if get_origin(returned) is tuple else (returned,)
-    kinds = [kind for part in parts for kind in members(part)]
+def _returns(annotation: Any) -> tuple[tuple[Any, ...], ...]:
+    parts = get_args(annotation) if get_origin(annotation) is tuple else (annotation,)
+    return tuple(get_args(part) if is_union(part) else (part,) for part in parts)
+
+
+def _writes(owner: str, returns: tuple[tuple[Any, ...], ...], where: str) -> tuple[ComponentType, ...]:
+    kinds = [kind for place in returns for kind in place if kind not in (None, NoneType)]
     if not kinds:
         raise Misdeclared(f"{where} must say what it writes: `-> SomeComponent` or a tuple of components")
-    written = []
+    written: list[ComponentType] = []
     for kind in kinds:
         if not (isinstance(kind, type) and issubclass(kind, Component)):
             raise Misdeclared(f"{where} returns {kind!r}, which is no component")
         component = read_component(kind, where)
         if component.owner != owner:
             raise Misdeclared(f"{where} writes {kind.__name__}, which module {component.owner} owns")
+        if component in written:
+            raise Misdeclared(f"{where} writes {kind.__name__} twice: once a run")
         written.append(component)
     return tuple(written)
 

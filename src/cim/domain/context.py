@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cim.domain.component import Component
+from cim.domain.errors import Misdeclared
 from cim.domain.state import State
 
+D = TypeVar("D", bound=State | Component)
 S = TypeVar("S", bound=State)
 C = TypeVar("C", bound=Component)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,12 +45,23 @@ def declared_component(component: type[Component]) -> ComponentDeclared | None:
     return component.__dict__.get(_DECLARED)
 
 
+def _first(declared: type[D], context: "Context") -> type[D]:
+    """The class, if no context declared it before: it has one owner."""
+    before = declared.__dict__.get(_DECLARED)
+    if before is not None:
+        raise Misdeclared(
+            f"{context.name}: {declared.__name__} was declared by context {before.context} already: "
+            f"a class has one owner"
+        )
+    return declared
+
+
 class Context:
     """One bounded context: its name, its glossary, and what was declared under it.
 
     ``glossary`` holds the terms of the ubiquitous language that no type carries, each with its
-    one-line definition. Declaring does no I/O and checks nothing but names: what the annotations
-    mean is worked out by :mod:`cim.contract` when a machine is put together.
+    one-line definition. Declaring does no I/O and checks no more than that a class is declared once:
+    what the annotations mean is worked out by :mod:`cim.contract` when a machine is put together.
     """
 
     def __init__(self, name: str, glossary: Mapping[str, str] | None = None) -> None:
@@ -66,7 +79,7 @@ class Context:
         """Declare an entity; ``key`` is the field of its commands and events that holds its id."""
 
         def declare(state: type[S]) -> type[S]:
-            self.entities.append(EntityDeclared(self.name, state, key))
+            self.entities.append(EntityDeclared(self.name, _first(state, self), key))
             setattr(state, _DECLARED, self.entities[-1])
             return state
 
@@ -76,7 +89,7 @@ class Context:
         """Declare a component that this context owns, attached to any module's entity."""
 
         def declare(component: type[C]) -> type[C]:
-            self.components.append(ComponentDeclared(self.name, component, of))
+            self.components.append(ComponentDeclared(self.name, _first(component, self), of))
             setattr(component, _DECLARED, self.components[-1])
             return component
 

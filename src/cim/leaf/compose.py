@@ -3,11 +3,13 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
+from nats import errors
+from nats.aio.client import Client
 
 from cim.actors.actors import Actors
 from cim.adapters.nats.link import connect
@@ -106,7 +108,7 @@ async def _doors(
         views,
         working=node.schedule.working,
         history=lambda ref: trail(node.log, ref),
-        publish=node.client.publish,
+        publish=_publisher(node.client, tell),
         link=lambda: int(node.client.stats["reconnects"]),
         clock=clock,
     )
@@ -139,6 +141,18 @@ async def _serve(page: PageDoor, listening: socket.socket) -> None:
     finally:
         web.should_exit = web.force_exit = True
         await asyncio.wait([serving])
+
+
+def _publisher(client: Client, tell: Tell) -> Callable[[str, bytes], Awaitable[None]]:
+    """Publishing to pages: what cannot be sent is told and lost; pages begin anew when the link is back."""
+
+    async def publish(subject: str, body: bytes) -> None:
+        try:
+            await client.publish(subject, body)
+        except errors.Error as error:
+            tell(f"{subject}: a change was not sent: {type(error).__name__} {error}".rstrip())
+
+    return publish
 
 
 class _Web(uvicorn.Server):

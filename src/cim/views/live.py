@@ -12,7 +12,8 @@ from typing import Any
 from cim.contract import codec
 from cim.contract.subjects import Ref, live
 from cim.contract.system import STATE, read_component
-from cim.domain.errors import CimError
+from cim.domain.context import declared_entity
+from cim.domain.errors import CimError, Misdeclared
 from cim.ports.clock import Clock
 from cim.ports.log import LinkLost
 from cim.views.template import Cell, View
@@ -28,6 +29,8 @@ LEASE = 30.0
 
 PAGE = 200
 """Rows in one answer."""
+
+TRAIL = "row.trail"
 
 Cells = dict[str, Any]
 
@@ -76,6 +79,7 @@ class LiveQueries:
         self._link, self._seen = link, link()
         self._queries = {name: _query(name, view) for name, view in views.items()}
         self._dirty: dict[Ref, Entity] = {}
+        self._telling: dict[Ref, Entity] = {}
         self._wake = asyncio.Event()
 
     async def answer(self, name: str, session: str, body: bytes) -> dict[str, Any]:
@@ -84,7 +88,9 @@ class LiveQueries:
         if query is None:
             raise CimError(f"there is no live query {name}; there are: {', '.join(self._queries)}")
         asked = codec.question(body)
-        id = asked.get("id") if query.view.scope == "one" else None
+        id, after = asked.get("id") if query.view.scope == "one" else None, asked.get("after")
+        if not isinstance(id, str | None) or not isinstance(after, str | None):
+            raise CimError(f"{name}: id and after are ids of entities, as text")
         watch = (session, id)
         self._end_lost_leases()
         if asked.get("lease"):
@@ -93,24 +99,28 @@ class LiveQueries:
                 query.watches[watch] = self._clock.monotonic() + LEASE
             return {"known": known}
         await self._world.until_caught_up()
-        if query.view.scope == "one" and not isinstance(id, str):
+        if query.view.scope == "one" and id is None:
             raise CimError(f"{name} is of one entity: give its id")
         query.watches[watch] = self._clock.monotonic() + LEASE
-        return await self._snapshot(query, id, asked.get("after"))
+        return await self._snapshot(query, id, after)
 
     async def run(self) -> None:
         """Tell pages of changes until cancelled, gathered over a frame."""
         stop = self._world.listen(self._changed)
+        # What changed while nobody listened is not known, and a page may have asked already.
+        self._dirty.update(self._world.entities)
+        self._wake.set()
         try:
             while True:
                 await self._wake.wait()
                 await self._clock.sleep(FRAME)
                 self._wake.clear()
-                dirty, self._dirty = self._dirty, {}
+                self._telling, self._dirty = self._dirty, {}
                 for query in self._queries.values():
                     self._expire(query)
                     if query.watches:
-                        await self._tell(query, dirty)
+                        await self._tell(query, self._telling)
+                self._telling = {}
         finally:
             stop()
 
@@ -137,10 +147,11 @@ class LiveQueries:
         rows = []
         for one in page:
             entity = of_kind[one]
-            cells = await self._cells(query, entity)
-            # What others were last told stays: the next change is told against that.
-            query.rows.setdefault(entity.ref, cells)
-            rows.append(_row(entity, cells))
+            sequence, cells = entity.sequence, await self._cells(query, entity)
+            # What others were last told stays, be it nothing: the next change is told against that.
+            if entity.ref not in self._dirty and entity.ref not in self._telling:
+                query.rows.setdefault(entity.ref, cells)
+            rows.append(_row(entity, sequence, cells))
         more = page[-1] if page and page[-1] != ids[-1] else None
         return {"sequence": self._world.sequence, "rows": rows, "after": more}
 
@@ -151,13 +162,14 @@ class LiveQueries:
             if not watchers:
                 query.rows.pop(ref, None)
                 continue
-            before, cells = query.rows.get(ref, {}), await self._cells(query, entity)
+            sequence, cells = entity.sequence, await self._cells(query, entity)
+            before = query.rows.get(ref, {})
             query.rows[ref] = cells
             changed = {
                 key: value for key, value in cells.items() if key not in before or before[key] != value
             }
             if changed:
-                change = _row(entity, changed)
+                change = _row(entity, sequence, changed)
                 for session in watchers:
                     changes.setdefault(session, []).append(change)
         for session, told in changes.items():
@@ -166,12 +178,22 @@ class LiveQueries:
                 await self._publish(live(query.view.name, session), body)
 
     async def _cells(self, query: Query, entity: Entity) -> Cells:
-        return {cell.key: await self._value(query, cell, entity) for cell in query.view.cells}
+        # The one wait comes first: all else is of one moment, no older than the sequence that is told.
+        steps = await self._trail(entity) if any(cell.path == TRAIL for cell in query.view.cells) else []
+        return {cell.key: self._value(query, cell, entity, steps) for cell in query.view.cells}
 
-    async def _value(self, query: Query, cell: Cell, entity: Entity) -> Any:
+    async def _trail(self, entity: Entity) -> list[Any]:
+        try:
+            return [codec.plain(step) for step in await self._history(entity.ref)]
+        except LinkLost:  # the next change of the entity, or of the link, tells it
+            return []
+
+    def _value(self, query: Query, cell: Cell, entity: Entity, steps: list[Any]) -> Any:
+        if cell.path == TRAIL:
+            return steps
         first, *rest = cell.path.split(".")
         if first == "row":
-            return await self._built_in(query, rest[0], entity)
+            return self._built_in(query, rest[0], entity)
         if first == STATE:
             value = codec.plain(entity.state)
         else:
@@ -183,7 +205,7 @@ class LiveQueries:
             value = value.get(name) if isinstance(value, dict) else None
         return cell.cut(value) if isinstance(value, str) else value
 
-    async def _built_in(self, query: Query, name: str, entity: Entity) -> Any:
+    def _built_in(self, query: Query, name: str, entity: Entity) -> Any:
         match name:
             case "id":
                 return entity.ref.id
@@ -195,25 +217,22 @@ class LiveQueries:
                 return failures(entity)
             case "others":
                 return others(entity, query.keys.values())
-            case "trail":
-                try:
-                    return [codec.plain(step) for step in await self._history(entity.ref)]
-                except LinkLost:  # the next change of the entity, or of the link, tells it
-                    return []
             case _:
                 raise CimError(f"view {query.view.name} binds row.{name}, which is not there")
 
 
 def _query(name: str, view: View) -> Query:
     found = {word: read_component(kind, name) for word, kind in view.components.items()}
-    context = name.partition(".")[0]
-    of = (context, view.entity.__name__)
+    declared = declared_entity(view.entity)
+    if declared is None:
+        raise Misdeclared(f"{name}: {view.entity.__name__} is no entity: give it @context.entity(key=…)")
+    of = (declared.context, view.entity.__name__)
     return Query(name, view, {word: component.key for word, component in found.items()}, of)
 
 
-def _row(entity: Entity, cells: Cells) -> dict[str, Any]:
+def _row(entity: Entity, sequence: int, cells: Cells) -> dict[str, Any]:
     """Some cells of an entity as a page gets them; ``first`` gives the order of the board."""
-    return {"id": entity.ref.id, "sequence": entity.sequence, "first": entity.first, "cells": cells}
+    return {"id": entity.ref.id, "sequence": sequence, "first": entity.first, "cells": cells}
 
 
 def failures(entity: Entity) -> list[dict[str, str]]:

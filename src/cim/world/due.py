@@ -19,14 +19,14 @@ from cim.world.entity import Cell, Entity
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One run to make: the system, the values for its parameters, and what they came from.
+    """One run to make: the system, and which values of the entity it is made from.
 
-    ``cause`` is the origin of the newest input; ``id`` is the same wherever this run is made.
+    ``inputs`` names each value by the number of its commit; ``cause`` is the origin of the newest of
+    them; ``id`` is the same wherever this run is made.
     """
 
     system: SystemType
     entity: Entity
-    arguments: Mapping[str, Any]
     inputs: Mapping[str, int]
     cause: Origin
     id: str
@@ -45,21 +45,22 @@ def is_due(system: SystemType, entity: Entity) -> bool:
 
 
 def call(system: SystemType, entity: Entity) -> Call | None:
-    """The run that is due now, or None. Raises :class:`cim.contract.codec.BadBody` when a component
-    in the log no longer has the shape that the system reads."""
+    """The run that is due now, or None."""
     if not is_due(system, entity):
         return None
     used = {read.source: entity.cells[read.source] for read in system.reads if read.source in entity.cells}
     inputs = {source: cell.number for source, cell in used.items()}
     newest = max(used.values(), key=lambda cell: cell.sequence)
-    return Call(
-        system,
-        entity,
-        {read.parameter: _value(read, entity) for read in system.reads},
-        inputs,
-        newest.origin,
-        run_id(system, entity, inputs),
-    )
+    return Call(system, entity, inputs, newest.origin, run_id(system, entity, inputs))
+
+
+def arguments(call: Call) -> dict[str, Any]:
+    """The values for a run's parameters, as the entity holds them now.
+
+    Raises :class:`cim.contract.codec.BadBody` when a component in the log no longer has the shape that
+    the system reads.
+    """
+    return {read.parameter: _value(read, call.entity) for read in call.system.reads}
 
 
 def run_id(system: SystemType, entity: Entity, inputs: Mapping[str, int]) -> str:

@@ -7,16 +7,19 @@ import asyncio
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import CancelledError, Executor
 from heapq import heappop, heappush
 from typing import Any
 
+from cim.contract import codec
 from cim.contract.subjects import Ref
 from cim.contract.system import STATE, SystemType
 from cim.domain.component import Component
-from cim.domain.errors import CimError, Failure
+from cim.domain.errors import CimError
+from cim.log.backoff import delays
 from cim.ports.clock import Clock
-from cim.world.due import Call, call, is_due
+from cim.ports.log import LinkLost, LogRefused
+from cim.world.due import Call, arguments, call, is_due
 from cim.world.entity import Entity
 from cim.world.world import World
 from cim.world.writer import Writer
@@ -129,23 +132,29 @@ class Schedule:
             del self._at_work[entity.ref]
 
     async def _make(self, system: SystemType, entity: Entity) -> None:
-        due: Call | None = None
-        started = self._clock.monotonic()
-        try:
+        for delay in delays():
             due = call(system, entity)
             if due is None:
                 return
-            arguments = {**due.arguments, **self._needs[str(system)]}
-            loop = asyncio.get_running_loop()
-            output = await loop.run_in_executor(self._executor, lambda: system.function(**arguments))
-            outputs = _outputs(system, output)
-        except Exception as error:  # whatever a module's code raises is recorded, never lost
-            if due is None:
-                entity.stopped = f"{system} cannot read it: {error}"
+            started = self._clock.monotonic()
+            try:
+                outputs = await self._outputs(due)
+            except LinkLost:  # no input is to blame: the run is made again when the link is back
+                await self._clock.sleep(delay)
+                continue
+            except Exception as error:  # whatever a module's code raises is recorded, never lost
+                await self._writer.failed(due, _cause(error), self._took(started))
                 return
-            await self._writer.failed(due, _cause(error), self._took(started))
+            try:
+                await self._writer.done(due, outputs, self._took(started))
+            except LogRefused as refused:
+                await self._writer.failed(due, _cause(refused), self._took(started))
             return
-        await self._writer.done(due, outputs, self._took(started))
+
+    async def _outputs(self, due: Call) -> tuple[Component | None, ...]:
+        given = {**arguments(due), **self._needs[str(due.system)]}
+        loop = asyncio.get_running_loop()
+        return _checked(due.system, await loop.run_in_executor(self._executor, _run, due.system, given))
 
     def _took(self, started: float) -> float:
         return (self._clock.monotonic() - started) * 1000
@@ -155,17 +164,35 @@ class Schedule:
             self._changed.notify_all()
 
 
-def _outputs(system: SystemType, output: Any) -> tuple[Component | None, ...]:
-    """What a run returned, checked against what its signature says that it writes."""
+_NO_ANSWERS = (StopIteration, CancelledError, asyncio.CancelledError, SystemExit)
+"""What a future does not carry to whoever waits, or carries as something else than a failure: an
+iteration's end is lost, a cancellation seems to be our own, an exit ends the process."""
+
+
+def _run(system: SystemType, given: Mapping[str, Any]) -> Any:
+    try:
+        return system.function(**given)
+    except _NO_ANSWERS as error:
+        raise RuntimeError(f"{type(error).__name__} came out of {system}: {error}") from error
+
+
+def _checked(system: SystemType, output: Any) -> tuple[Component | None, ...]:
+    """What a run returned, held against its signature, and readable once it is written."""
     outputs: tuple[Any, ...] = output if isinstance(output, tuple) else (output,)
-    allowed = tuple(kind.component for kind in system.writes)
+    if len(outputs) != len(system.returns) or any(
+        type(found) not in kinds for found, kinds in zip(outputs, system.returns, strict=True)
+    ):
+        said = ", ".join("|".join(kind.__name__ for kind in kinds) for kinds in system.returns)
+        came = ", ".join(type(found).__name__ for found in outputs) or "nothing"
+        raise CimError(f"{system} returned {came}, its signature says {said}")
     for found in outputs:
-        if found is not None and not isinstance(found, allowed):
-            names = ", ".join(kind.name for kind in system.writes)
-            raise CimError(f"{system} returned {type(found).__name__}, its signature says {names}")
+        if found is not None:
+            codec.check(found)
     return outputs
 
 
 def _cause(error: Exception) -> str:
-    text = str(error) if isinstance(error, CimError | Failure) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, CimError) else f"{type(error).__name__}: {error}"
+    # A file name that is no text comes with surrogates, which no body can hold.
+    text = text.encode(errors="replace").decode()
     return text if len(text) <= LONGEST_CAUSE else text[: LONGEST_CAUSE - 1] + "…"

@@ -8,6 +8,7 @@ from cim.contract import codec
 from cim.contract.envelope import Commit
 from cim.contract.subjects import Ref, parse_stored
 from cim.ports.log import Log
+from cim.world.world import FAILED
 
 LONGEST_NOTE = 200
 
@@ -57,8 +58,10 @@ def steps(commit: Commit) -> Iterator[TrailStep]:
         note = "; ".join(str(item.data["cause"]) for item in items if item.data is not None)
         yield TrailStep("failed", derivation.system, by, commit.time, took, note, commit.sequence)
         return
-    names = ", ".join(item.type for item in items if item.data is not None) or "nothing to add"
-    note = _note(items[0].data) if len(items) == 1 and items[0].data is not None else ""
+    # A Failed beside them says that another system's failure stands, or that ours is over.
+    written = [item for item in items if item.data is not None and item.type != FAILED]
+    names = ", ".join(item.type for item in written) or "nothing to add"
+    note = _note(written[0].data) if len(written) == 1 else ""
     yield TrailStep("component", names, by, commit.time, took, note, commit.sequence)
 
 
@@ -70,6 +73,7 @@ def summary(value: Any) -> str:
     """A component's value in one line for a person: its short values, in their order."""
     if not isinstance(value, dict):
         return str(value)
-    parts = [str(part) for part in value.values() if isinstance(part, str | int | float) and part != ""]
+    shown = [round(part, 4) if isinstance(part, float) else part for part in value.values()]
+    parts = [str(part) for part in shown if isinstance(part, str | int | float) and part != ""]
     text = " · ".join(" ".join(part.split()) for part in parts)
     return text if len(text) <= LONGEST_NOTE else text[: LONGEST_NOTE - 1] + "…"

@@ -125,7 +125,7 @@ class World:
                     raise CimError(f"sequence {commit.sequence}: {kind} declares no event {item.type}")
                 state = state.evolve(codec.typed(item.data, known))
             entity.state = state
-        if items or not entity.exists:
+        if items:
             entity.cells[STATE] = cell(None, commit, f"{entity.ref.context}.{entity.ref.entity}")
 
 

@@ -30,10 +30,6 @@ class Writer:
     async def done(self, call: Call, outputs: tuple[Component | None, ...], took: float) -> None:
         """Record a run that ended well; ``took`` in milliseconds. None takes a component away."""
         items = [codec.item(output) for output in outputs if output is not None]
-        written = {item.type for item in items}
-        for kind in call.system.writes:
-            if kind.name not in written and kind.key in call.entity.cells:
-                items.append(codec.Item(kind.name, 1, None))
         await self._write(call, items, took, None)
 
     async def failed(self, call: Call, cause: str, took: float) -> None:
@@ -46,7 +42,8 @@ class Writer:
             # Another process may have made the same run meanwhile, or an input may have been replaced.
             while is_due(call.system, call.entity) and _inputs_hold(call):
                 head = call.entity.heads.get(subject, Head())
-                everything = [*items, *_failure(call, cause)]
+                gone = _taken_away(call, items) if cause is None else []
+                everything = [*items, *gone, *_failure(call, cause)]
                 commit = self._commit(call, subject, everything, took, failed=cause is not None)
                 try:
                     outcome = await append(self._log, self._clock, commit, head)
@@ -81,6 +78,16 @@ def _inputs_hold(call: Call) -> bool:
     """Whether the values that the run was made from are still those of the entity."""
     cells = call.entity.cells
     return all(source in cells and cells[source].number == n for source, n in call.inputs.items())
+
+
+def _taken_away(call: Call, items: Iterable[codec.Item]) -> Iterable[codec.Item]:
+    """The system's components that the entity carries now and the run did not bring."""
+    written = {item.type for item in items}
+    return [
+        codec.Item(kind.name, 1, None)
+        for kind in call.system.writes
+        if kind.name not in written and kind.key in call.entity.cells
+    ]
 
 
 def _failure(call: Call, cause: str | None) -> Iterable[codec.Item]:

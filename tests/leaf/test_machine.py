@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cim.domain.errors import Misdeclared
-from cim.leaf.machine import Machine, load_contexts, load_machine
+from cim.leaf.machine import Limits, Machine, load_contexts, load_machine
 
 MODULE = "from cim import Context\n{name} = Context({name!r})\n"
 
@@ -43,11 +43,12 @@ def test_a_machine_is_what_its_file_says(folder: Path) -> None:
         write(
             folder,
             'name = "office"\nmodules = ["letters"]\ndurability = "durable"\nworkers = 3\nport = 0\n'
+            "[limits]\nseconds = 2.5\nmemory_mb = 512\n"
             '[providers]\nOcr = "a.b:C"\nPdf = { use = "a.b:D", dpi = 200 }\n',
         )
     )
     providers: dict[str, str | dict[str, object]] = {"Ocr": "a.b:C", "Pdf": {"use": "a.b:D", "dpi": 200}}
-    assert found == Machine("office", ("letters",), providers, "durable", 3, 0, folder)
+    assert found == Machine("office", ("letters",), providers, "durable", 3, 0, Limits(2.5, 512), folder)
     assert found.state == folder / ".cim"
     assert found.source == "cim:office"
 
@@ -56,6 +57,8 @@ def test_a_machine_is_what_its_file_says(folder: Path) -> None:
     ("text", "told"),
     [
         ('name = "a"\nmodules = []\ncolour = 1', "there is no setting 'colour'"),
+        ('name = "a"\nmodules = []\n[limits]\nmemory_mb = 1', "memory_mb 256 or more"),
+        ('name = "a"\nmodules = []\n[limits]\nseconds = 0', "seconds must be over 0"),
         ('name = "a"', "missing required field `modules`"),
         ("name = 7\nmodules = []", r"Expected `str`, got `int` - at `\$\.name`"),
         ('name = "a"\nmodules = "letters"', r"at `\$\.modules`"),

@@ -22,6 +22,7 @@ from cim.domain.message import Command
 from cim.log.chain import Chains
 from cim.log.consumer import consume
 from cim.testing.clock import HandClock
+from cim.world.runner import Threads
 from cim.world.schedule import Schedule
 from cim.world.world import World
 from cim.world.writer import Writer
@@ -43,7 +44,12 @@ class Process:
             return {parameter: providers[contract] for parameter, contract in system.needs.items()}
 
         self.schedule = Schedule(
-            self.world, writer, self.composition.systems, needs, self.clock, self._executor, workers
+            self.world,
+            writer,
+            self.composition.systems,
+            Threads(self.composition.systems, needs, self._executor),
+            self.clock,
+            workers,
         )
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cim.contract.annotations import hints
@@ -14,9 +14,12 @@ from cim.leaf.machine import FILE, Machine
 
 
 class Binding:
-    """Makes each provider once, when the first system needs it, and gives it to all."""
+    """Makes each provider once, when the first system needs it, and gives it to all.
 
-    def __init__(self, machine: Machine, blobs: Blobs) -> None:
+    Without ``blobs`` it can check and not make.
+    """
+
+    def __init__(self, machine: Machine, blobs: Blobs | None = None) -> None:
         self._machine = machine
         self._made: dict[str, Any] = {Blobs.__name__: blobs}
         self._making: list[str] = []
@@ -34,7 +37,34 @@ class Binding:
             self._made[name] = self._make(contract, asker)
         return self._made[name]
 
+    def check(self, systems: Iterable[SystemType]) -> None:
+        """Hold that each contract that systems name is bound to what can fulfil it, without making it.
+
+        Raises :class:`Misdeclared` by name. Whether it can be made (its weights are there and whole) is
+        found out where it is made.
+        """
+        for system in systems:
+            for contract in system.needs.values():
+                self._check(contract, str(system), ())
+
+    def _check(self, contract: type[Any], asker: str, path: tuple[str, ...]) -> None:
+        if contract.__name__ in self._made or contract.__name__ in path:
+            return
+        kind, table, where = self._chosen(contract, asker)
+        contracts = _contracts(kind)
+        for inner in contracts.values():
+            self._check(inner, contract.__name__, (*path, contract.__name__))
+        _bind(kind, {**contracts, **table}, where)
+        _fulfils(kind, contract, where)
+
     def _make(self, contract: type[Any], asker: str) -> Any:
+        kind, table, where = self._chosen(contract, asker)
+        made = _constructed(kind, {**self._contracts_of(kind, contract.__name__, where), **table}, where)
+        _fulfils(made, contract, where)
+        return made
+
+    def _chosen(self, contract: type[Any], asker: str) -> tuple[type[Any], dict[str, Any], str]:
+        """The class that is bound to a contract, the options that stand with it, and where."""
         name = contract.__name__
         where = f"{self._machine.folder / FILE}: [providers] {name}"
         bound = self._machine.providers.get(name)
@@ -43,12 +73,7 @@ class Binding:
                 f'{asker} needs {name} and nothing is bound to it: add `{name} = "…:…"` to {where}'
             )
         table = {"use": bound} if isinstance(bound, str) else dict(bound)
-        kind = _import(str(table.pop("use", "")), where)
-        made = _constructed(kind, {**self._contracts_of(kind, name, where), **table}, where)
-        missing = [method for method in _methods(contract) if not callable(getattr(made, method, None))]
-        if missing:
-            raise Misdeclared(f"{where}: {kind.__name__} has no {missing[0]}, which the contract asks for")
-        return made
+        return _import(str(table.pop("use", "")), where), table, where
 
     def _contracts_of(self, kind: type[Any], name: str, where: str) -> dict[str, Any]:
         """The providers that another provider's constructor asks for by annotation."""
@@ -58,19 +83,37 @@ class Binding:
         self._making.append(name)
         try:
             return {
-                parameter: self.provider(contract, name)
-                for parameter, contract in hints(kind.__init__).items()
-                if isinstance(contract, type) and Capability in contract.__mro__
+                parameter: self.provider(contract, name) for parameter, contract in _contracts(kind).items()
             }
         finally:
             self._making.pop()
 
 
-def _constructed(kind: type[Any], options: Mapping[str, Any], where: str) -> Any:
+def _contracts(kind: type[Any]) -> dict[str, type[Any]]:
+    """The contracts that a provider's constructor asks for by annotation."""
+    return {
+        parameter: contract
+        for parameter, contract in hints(kind.__init__).items()
+        if isinstance(contract, type) and Capability in contract.__mro__
+    }
+
+
+def _fulfils(provider: Any, contract: type[Any], where: str) -> None:
+    missing = [method for method in _methods(contract) if not callable(getattr(provider, method, None))]
+    if missing:
+        name = provider.__name__ if isinstance(provider, type) else type(provider).__name__
+        raise Misdeclared(f"{where}: {name} has no {missing[0]}, which the contract asks for")
+
+
+def _bind(kind: type[Any], options: Mapping[str, Any], where: str) -> None:
     try:
         inspect.signature(kind).bind(**options)
     except TypeError as error:
         raise Misdeclared(f"{where}: {kind.__name__} does not take these options: {error}") from error
+
+
+def _constructed(kind: type[Any], options: Mapping[str, Any], where: str) -> Any:
+    _bind(kind, options, where)
     try:
         return kind(**options)
     except Exception as error:

@@ -7,7 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,15 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run of a system may take: ``seconds`` a step (a provider's call, or the module's own code
+    between two), and ``memory_mb`` megabytes of data in its process."""
+
+    seconds: float = 60.0
+    memory_mb: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """``machine.toml``: the machine's name, its modules, its providers by contract, its limits.
 
@@ -39,6 +48,7 @@ class Machine:
     durability: str = "dev"
     workers: int = 0
     port: int = PAGE_PORT
+    limits: Limits = field(default_factory=Limits)
     folder: Path = Path()
 
     @property
@@ -62,6 +72,7 @@ class _Written:
     durability: str = "dev"
     workers: int = 0
     port: int = PAGE_PORT
+    limits: Limits = field(default_factory=Limits)
 
 
 def load_machine(folder: Path) -> Machine:
@@ -69,7 +80,7 @@ def load_machine(folder: Path) -> Machine:
     path = folder / FILE
     try:
         data = tomllib.loads(path.read_text())
-        unknown = sorted(set(data) - {"name", "modules", "providers", "durability", "workers", "port"})
+        unknown = sorted(set(data) - {field.name for field in fields(_Written)})
         if unknown:
             raise Misdeclared(f"{path}: there is no setting {unknown[0]!r}")
         written = msgspec.convert(data, _Written)
@@ -87,6 +98,7 @@ def load_machine(folder: Path) -> Machine:
         written.durability,
         written.workers,
         written.port,
+        written.limits,
         folder.resolve(),
     )
 
@@ -96,6 +108,8 @@ def _check(written: _Written, path: Path) -> None:
         raise Misdeclared(f"{path}: name {written.name!r} must be 1 to 64 of A-Z a-z 0-9 _ . -")
     if written.durability not in ("dev", "durable"):
         raise Misdeclared(f'{path}: durability is "dev" or "durable", not {written.durability!r}')
+    if written.limits.seconds <= 0 or written.limits.memory_mb < 256:
+        raise Misdeclared(f"{path}: [limits] seconds must be over 0 and memory_mb 256 or more")
     if written.workers < 0:
         raise Misdeclared(f"{path}: workers is {written.workers}: 0 means one a core, more is their number")
     if not 0 <= written.port <= 65535:

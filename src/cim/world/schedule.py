@@ -6,8 +6,7 @@ So an entity that has begun is finished before a newer one is begun, and the fir
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import CancelledError, Executor
+from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any
 
@@ -21,6 +20,7 @@ from cim.ports.clock import Clock
 from cim.ports.log import LinkLost, LogRefused
 from cim.world.due import Call, arguments, call, is_due
 from cim.world.entity import Entity
+from cim.world.runner import Runner
 from cim.world.world import World
 from cim.world.writer import Writer
 
@@ -31,7 +31,7 @@ LONGEST_CAUSE = 500
 class Schedule:
     """Keeps the systems of a composition at work on a world.
 
-    ``needs`` gives each system the providers that its signature names. ``workers`` runs at once.
+    ``runner`` makes the runs, ``workers`` of them at once.
     """
 
     def __init__(
@@ -39,15 +39,13 @@ class Schedule:
         world: World,
         writer: Writer,
         systems: Iterable[SystemType],
-        needs: Callable[[SystemType], Mapping[str, Any]],
+        runner: Runner,
         clock: Clock,
-        executor: Executor,
         workers: int,
     ) -> None:
         self._world, self._writer, self._clock = world, writer, clock
         self._systems = tuple(systems)
-        self._needs = {str(system): needs(system) for system in self._systems}
-        self._executor = executor
+        self._runner = runner
         self._free = asyncio.Semaphore(workers)
         self._waiting: dict[tuple[str, Ref], SystemType] = {}
         self._order: list[tuple[int, int, str, Ref]] = []
@@ -152,9 +150,7 @@ class Schedule:
             return
 
     async def _outputs(self, due: Call) -> tuple[Component | None, ...]:
-        given = {**arguments(due), **self._needs[str(due.system)]}
-        loop = asyncio.get_running_loop()
-        return _checked(due.system, await loop.run_in_executor(self._executor, _run, due.system, given))
+        return _checked(due.system, await self._runner.run(due.system, arguments(due)))
 
     def _took(self, started: float) -> float:
         return (self._clock.monotonic() - started) * 1000
@@ -162,18 +158,6 @@ class Schedule:
     async def _tell(self) -> None:
         async with self._changed:
             self._changed.notify_all()
-
-
-_NO_ANSWERS = (StopIteration, CancelledError, asyncio.CancelledError, SystemExit)
-"""What a future does not carry to whoever waits, or carries as something else than a failure: an
-iteration's end is lost, a cancellation seems to be our own, an exit ends the process."""
-
-
-def _run(system: SystemType, given: Mapping[str, Any]) -> Any:
-    try:
-        return system.function(**given)
-    except _NO_ANSWERS as error:
-        raise RuntimeError(f"{type(error).__name__} came out of {system}: {error}") from error
 
 
 def _checked(system: SystemType, output: Any) -> tuple[Component | None, ...]:

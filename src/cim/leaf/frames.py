@@ -1,0 +1,61 @@
+"""What leaf and worker process say to each other: frames of MessagePack behind their length.
+
+| from | frame | answered by |
+| --- | --- | --- |
+| leaf | ``serve`` systems of a machine's folder | ``ready``, or ``refused`` with the reason |
+| leaf | ``run`` a system on plain values | ``done`` with the outputs, ``failed`` with a cause |
+| worker | ``load`` a content, ``keep`` a content | ``content``, ``kept``, ``missing`` |
+| worker | ``step``: it goes on | |
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+LENGTH = 8
+LARGEST = 1 << 31
+"""Bytes of one frame."""
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True):
+    """One thing said: its kind, a name or text, and data (plain values and bytes)."""
+
+    kind: str
+    text: str = ""
+    data: Any = None
+
+
+class Serve(msgspec.Struct, frozen=True):
+    """What a worker is for: systems by their full names, out of modules of a machine's folder, within so
+    many megabytes of data."""
+
+    folder: str
+    modules: tuple[str, ...]
+    systems: tuple[str, ...]
+    memory_mb: int
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Frame)
+
+
+def packed(frame: Frame) -> bytes:
+    """A frame as it travels."""
+    body = _ENCODER.encode(frame)
+    return len(body).to_bytes(LENGTH, "big") + body
+
+
+def unpacked(body: bytes) -> Frame:
+    """The frame in a body; raises :class:`msgspec.MsgspecError`."""
+    return _DECODER.decode(body)
+
+
+def read_frame(read: Callable[[int], bytes]) -> Frame | None:
+    """The next frame of a blocking reader; None at its end."""
+    head = read(LENGTH)
+    if len(head) < LENGTH:
+        return None
+    size = int.from_bytes(head, "big")
+    body = read(size)
+    return unpacked(body) if len(body) == size else None

@@ -1,0 +1,173 @@
+"""A process that runs systems for a leaf, one run after the other, within limits.
+
+It holds no connection and no key: contents come and go through its pipe. What a stranger's file does
+to it ends with it. Started as ``python -m cim.leaf.worker`` by :mod:`cim.leaf.workers`.
+"""
+
+import os
+import resource
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from cim.contract import codec
+from cim.contract.composition import compose
+from cim.contract.system import Read, SystemType
+from cim.domain.blob import Blob
+from cim.domain.errors import CimError, Failure
+from cim.leaf.binding import Binding
+from cim.leaf.frames import Frame, Serve, packed, read_frame
+from cim.leaf.machine import load_contexts, load_machine
+
+NICE = 5
+"""How far a worker stands back behind the leaf, whose answers people wait for."""
+
+
+class LeafGone(BaseException):
+    """The leaf closed the pipe in the middle of a run: no module's code may catch this and go on."""
+
+
+class Pipe:
+    """The worker's end of the pipe, and the store of large content as its systems see it."""
+
+    def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
+        self._reader, self._writer = reader, writer
+
+    def say(self, frame: Frame) -> None:
+        """Send a frame."""
+        self._writer.write(packed(frame))
+        self._writer.flush()
+
+    def hear(self) -> Frame | None:
+        """The next frame; None when the leaf has gone."""
+        return read_frame(self._reader.read)
+
+    def step(self) -> None:
+        """Tell that the work goes on."""
+        self.say(Frame("step"))
+
+    def load(self, blob: Blob) -> bytes:
+        """See :class:`cim.domain.blob.Blobs`."""
+        return bytes(self._asked(Frame("load", blob.sha256), "content"))
+
+    def keep(self, content: bytes, media: str) -> Blob:
+        """See :class:`cim.domain.blob.Blobs`."""
+        return codec.typed(self._asked(Frame("keep", media, content), "kept"), Blob)
+
+    def _asked(self, frame: Frame, wanted: str) -> Any:
+        self.say(frame)
+        answer = self.hear()
+        if answer is None:
+            raise LeafGone
+        if answer.kind != wanted:
+            raise Failure(answer.text)
+        return answer.data
+
+
+class Stepping:
+    """A provider that tells of each of its calls, so that long work is told from work that hangs."""
+
+    def __init__(self, provider: Any, step: Callable[[], None]) -> None:
+        self._provider, self._step = provider, step
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._provider, name)
+        if not callable(found):
+            return found
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self._step()
+            result = found(*arguments, **named)
+            return self._each(result) if isinstance(result, Iterator) else result
+
+        return call
+
+    def _each(self, items: Iterator[Any]) -> Iterator[Any]:
+        for item in items:
+            self._step()
+            yield item
+
+
+def main() -> None:
+    """Serve runs until the leaf closes the pipe."""
+    pipe = _take_pipe()
+    os.nice(NICE)
+    first = pipe.hear()
+    if first is None:
+        return
+    serve = msgspec.convert(first.data, Serve)
+    _limit(serve.memory_mb)
+    try:
+        systems = _systems(serve, pipe)
+    except CimError as error:
+        pipe.say(Frame("refused", str(error)))
+        return
+    pipe.say(Frame("ready"))
+    while (frame := pipe.hear()) is not None:
+        system, needs = systems[frame.text]
+        try:
+            pipe.say(_run(system, needs, frame.data))
+        except LeafGone:
+            return
+
+
+def _take_pipe() -> Pipe:
+    """Keep standard input and output for frames; what native code prints goes to standard error."""
+    reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    return Pipe(reader, writer)
+
+
+def _limit(memory: int) -> None:
+    """No more than ``memory`` megabytes of data, and no core dumps of other people's papers."""
+    most = memory * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _systems(serve: Serve, pipe: Pipe) -> dict[str, tuple[SystemType, Mapping[str, Any]]]:
+    machine = load_machine(Path(serve.folder))
+    composition = compose(load_contexts(machine, serve.modules))
+    binding = Binding(machine, pipe)
+    chosen = [system for system in composition.systems if str(system) in serve.systems]
+    return {str(system): (system, _needs(binding, system, pipe)) for system in chosen}
+
+
+def _needs(binding: Binding, system: SystemType, pipe: Pipe) -> dict[str, Any]:
+    return {
+        parameter: provider if provider is pipe else Stepping(provider, pipe.step)
+        for parameter, provider in binding.needs(system).items()
+    }
+
+
+def _run(system: SystemType, needs: Mapping[str, Any], values: Mapping[str, Any]) -> Frame:
+    try:
+        given = {read.parameter: _value(read, values.get(read.parameter)) for read in system.reads}
+        output = system.function(**given, **needs)
+        outputs = output if isinstance(output, tuple) else (output,)
+        return Frame("done", "", [_said(one) for one in outputs])
+    except MemoryError:
+        return Frame("failed", "it needs more memory than the machine allows a worker")
+    except CimError as error:
+        return Frame("failed", str(error))
+    except (Exception, SystemExit) as error:  # whatever a module's code raises is told, never lost
+        return Frame("failed", f"{type(error).__name__}: {error}")
+
+
+def _value(read: Read, plain: Any) -> Any:
+    if read.kind in ("with", "without"):
+        return read.type
+    return None if plain is None else codec.typed(plain, read.type)
+
+
+def _said(output: Any) -> tuple[str, Any] | None:
+    """An output by the name of its type and its plain value; whether it may be one the leaf decides."""
+    return None if output is None else (type(output).__name__, codec.plain(output))
+
+
+if __name__ == "__main__":
+    main()

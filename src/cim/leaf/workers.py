@@ -1,0 +1,212 @@
+"""Systems in processes of their own: what hangs, crashes or eats memory takes down nothing but itself.
+
+A worker runs one system at a time. It is killed when it takes longer over one step (a provider's call,
+or its own code between two) than the machine allows, and started again when it is needed.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from cim.contract import codec
+from cim.contract.system import SystemType
+from cim.domain.component import Component
+from cim.domain.errors import CimError, Failure, Misdeclared
+from cim.leaf import die_with_parent
+from cim.leaf.frames import LENGTH, Frame, Serve, packed, unpacked
+from cim.leaf.machine import Limits
+from cim.log.backoff import outlast
+from cim.ports.blobs import BlobMissing, BlobStore
+from cim.ports.clock import Clock
+
+TRIES = 3
+"""Workers that a run may end before it is taken to be its fault."""
+
+START = 60.0
+"""Seconds that a worker has to load its modules and weights."""
+
+
+class Gone(Exception):
+    """A worker ended in the middle of a run."""
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    """One process and its pipe."""
+
+    process: asyncio.subprocess.Process
+    limits: Limits
+
+    @classmethod
+    async def start(cls, serve: Serve, limits: Limits) -> "Worker":
+        """Start one and wait until it is ready; raises :class:`Misdeclared` with its reason if it is not."""
+        command = [sys.executable, "-m", "cim.leaf.worker"]
+        if sys.platform == "linux":
+            guard = [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid())]
+            command = guard + command
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        worker = cls(process, limits)
+        try:
+            async with asyncio.timeout(START):
+                await worker.say(Frame("serve", "", codec.plain(serve)))
+                first = await worker.hear()
+        except (Gone, TimeoutError) as error:
+            await worker.end()
+            why = str(error) or f"it was not ready in {START:g} s"
+            raise Misdeclared(f"a worker did not start: {why}") from error
+        except BaseException:
+            await worker.end()
+            raise
+        if first.kind != "ready":
+            await worker.end()
+            raise Misdeclared(first.text)
+        return worker
+
+    async def say(self, frame: Frame) -> None:
+        """Send a frame; raises :class:`Gone`."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(packed(frame))
+            await self.process.stdin.drain()
+        except OSError as error:
+            raise Gone(await self.manner()) from error
+
+    async def hear(self) -> Frame:
+        """The next frame; raises :class:`Gone`."""
+        assert self.process.stdout is not None
+        try:
+            size = int.from_bytes(await self.process.stdout.readexactly(LENGTH), "big")
+            return unpacked(await self.process.stdout.readexactly(size))
+        except asyncio.IncompleteReadError as error:
+            raise Gone(await self.manner()) from error
+
+    async def manner(self) -> str:
+        """How it ended, in words."""
+        code = await self.process.wait()
+        return f"it crashed ({signal.Signals(-code).name})" if code < 0 else f"it ended with code {code}"
+
+    async def end(self) -> None:
+        """Kill it and wait until it is gone."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+
+
+class Workers:
+    """Runs systems in up to ``count`` worker processes; fulfils :class:`cim.world.schedule.Runner`."""
+
+    def __init__(
+        self,
+        serve: Serve,
+        limits: Limits,
+        blobs: BlobStore,
+        clock: Clock,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._serve, self._limits = serve, limits
+        self._blobs, self._clock, self._tell = blobs, clock, tell
+        self._idle: list[Worker] = []
+        self._all: set[Worker] = set()
+        self._opened = asyncio.Event()
+
+    async def open(self, count: int) -> None:
+        """Start the first workers side by side; runs wait for that. Raises :class:`Misdeclared` where a
+        worker cannot be, such as for weights that are damaged."""
+        started = await asyncio.gather(*(self._start() for _ in range(count)), return_exceptions=True)
+        self._idle = [worker for worker in started if isinstance(worker, Worker)]
+        for error in started:
+            if isinstance(error, BaseException):
+                raise error
+        self._opened.set()
+
+    async def close(self) -> None:
+        """End all of them."""
+        self._idle.clear()
+        while self._all:
+            await self._all.pop().end()
+
+    async def run(self, system: SystemType, given: Mapping[str, Any]) -> tuple[Component | None, ...]:
+        """One run; raises :class:`Failure` with the cause of whatever ended it.
+
+        A worker that ends by itself may have been killed by somebody else: the run is made again, in a
+        fresh one, and only what ends :data:`TRIES` of them is at fault.
+        """
+        await self._opened.wait()
+        for _ in range(TRIES):
+            try:
+                return await self._once(system, given)
+            except Gone as gone:
+                manner = str(gone)
+                self._tell(f"a worker at {system} is gone: {manner}")
+        raise Failure(f"the process that worked on it ended {TRIES} times: {manner}")
+
+    async def _once(self, system: SystemType, given: Mapping[str, Any]) -> tuple[Component | None, ...]:
+        worker = self._idle.pop() if self._idle else await self._start()
+        try:
+            answer = await self._answer(worker, system, given)
+        except BaseException:
+            # Nobody waits for its answer any more, so it must not give it to the next run.
+            self._all.discard(worker)
+            await worker.end()
+            raise
+        self._idle.append(worker)
+        if answer.kind == "failed":
+            raise Failure(answer.text)
+        return tuple(_output(system, one) for one in answer.data)
+
+    async def _start(self) -> Worker:
+        worker = await Worker.start(self._serve, self._limits)
+        self._all.add(worker)
+        return worker
+
+    async def _answer(self, worker: Worker, system: SystemType, given: Mapping[str, Any]) -> Frame:
+        values = {name: codec.plain(value) for name, value in given.items() if not isinstance(value, type)}
+        await worker.say(Frame("run", str(system), values))
+        while True:
+            try:
+                async with asyncio.timeout(self._limits.seconds):
+                    said = await worker.hear()
+            except TimeoutError as error:
+                raise Failure(
+                    f"stopped: one step of it took more than {self._limits.seconds:g} seconds"
+                ) from error
+            match said.kind:
+                case "done" | "failed":
+                    return said
+                case "step":
+                    continue
+                case "load":
+                    await worker.say(await self._loaded(said.text))
+                case "keep":
+                    await worker.say(await self._kept(said))
+                case strange:
+                    raise Gone(f"it said {strange!r}, which is no frame of a worker")
+
+    async def _loaded(self, sha256: str) -> Frame:
+        try:
+            return Frame("content", "", await outlast(lambda: self._blobs.load(sha256), self._clock))
+        except BlobMissing as missing:
+            return Frame("missing", str(missing))
+
+    async def _kept(self, said: Frame) -> Frame:
+        blob = await outlast(lambda: self._blobs.keep(said.data, said.text), self._clock)
+        return Frame("kept", "", codec.plain(blob))
+
+
+def _output(system: SystemType, said: tuple[str, Any] | None) -> Component | None:
+    if said is None:
+        return None
+    name, data = said
+    for kind in system.writes:
+        if kind.name == name:
+            return codec.typed(data, kind.component)
+    names = ", ".join(kind.name for kind in system.writes)
+    raise CimError(f"{system} returned {name}, its signature says {names}")

@@ -1,0 +1,231 @@
+"""Systems in processes of their own: what hangs, crashes or eats memory is a recorded cause, and no more."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from cim.adapters.memory.blobs import MemoryBlobs
+from cim.adapters.system import SystemClock
+from cim.contract.composition import compose
+from cim.contract.system import SystemType
+from cim.domain.errors import Failure, Misdeclared
+from cim.leaf.frames import Serve
+from cim.leaf.machine import Limits, load_contexts, load_machine
+from cim.leaf.workers import Workers
+
+MODULE = """
+import os, sys, time
+from collections.abc import Iterable
+from typing import Protocol
+from cim import Blobs, Blob, Capability, Changed, Command, Component, Context, Event, Failure, State
+
+trials = Context("trials")
+
+class Begin(Command):
+    trial: str
+
+class Begun(Event):
+    trial: str
+
+@trials.entity(key="trial")
+class Trial(State):
+    what: str = ""
+    def decide(self, command: Begin) -> Iterable[Begun]:
+        return [Begun(command.trial)]
+    def evolve(self, event: Begun) -> "Trial":
+        return self
+
+@trials.component(of=Trial)
+class Result(Component):
+    text: str
+
+class Slow(Capability, Protocol):
+    def step(self, seconds: float) -> None: ...
+
+class Sleeper:
+    def step(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+@trials.system
+def attempt(trial: Changed[Trial], blobs: Blobs, slow: Slow) -> Result | None:
+    match trial.what:
+        case "pid":
+            return Result(str(os.getpid()))
+        case "print":
+            print("to standard output, as native code does", flush=True)
+            os.write(1, b"and past Python")
+        case "hang":
+            while True: pass
+        case "long":
+            for _ in range(6): slow.step(0.3)
+        case "abort":
+            os.abort()
+        case "exit":
+            sys.exit(7)
+        case "leave":
+            os._exit(7)
+        case "eat":
+            whole = [bytearray(64 * 1024 * 1024) for _ in range(1000)]
+        case "raise":
+            raise KeyError("no such page")
+        case "refuse":
+            raise Failure("the paper is blank")
+        case "stop":
+            next(iter(()))
+        case "nothing":
+            return None
+        case "content":
+            blob = blobs.keep(b"a" * 3_000_000, "text/plain")
+            return Result(f"{blob.sha256} {len(blobs.load(blob))}")
+        case "missing":
+            blobs.load(Blob("ab" * 32, 1, "text/plain"))
+    return Result(trial.what)
+"""
+TOML = """name = "trials"
+modules = ["trials_module.trials"]
+
+[providers]
+Slow = "trials_module.trials:Sleeper"
+"""
+
+GENEROUS = Limits(seconds=20.0)
+
+
+class Trials:
+    """A machine whose one system does what the trial says."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "trials_module").mkdir()
+        (folder / "trials_module" / "trials.py").write_text(MODULE)
+        (folder / "machine.toml").write_text(TOML)
+        self.folder, self.blobs, self.told = folder, MemoryBlobs(), list[str]()
+        machine = load_machine(folder)
+        self.system: SystemType = compose(load_contexts(machine, machine.modules)).systems[0]
+
+    @asynccontextmanager
+    async def open(self, limits: Limits = GENEROUS, count: int = 1) -> AsyncIterator[Workers]:
+        serve = Serve(str(self.folder), ("trials_module.trials",), (str(self.system),), limits.memory_mb)
+        workers = Workers(serve, limits, self.blobs, SystemClock(), self.told.append)
+        try:
+            await workers.open(count)
+            yield workers
+        finally:
+            await workers.close()
+
+    async def run(self, workers: Workers, what: str) -> str | None:
+        state = self.system.reads[0].type(what)
+        (output,) = await workers.run(self.system, {"trial": state})
+        return None if output is None else str(getattr(output, "text"))  # noqa: B009
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> Trials:
+    return Trials(tmp_path_factory.mktemp("trials"))
+
+
+async def test_a_system_runs_in_another_process_and_the_same_one_again(trials: Trials) -> None:
+    async with trials.open() as workers:
+        first, again = await trials.run(workers, "pid"), await trials.run(workers, "pid")
+        assert first == again != str(os.getpid())
+        assert await trials.run(workers, "nothing") is None
+
+
+async def test_what_native_code_prints_does_not_come_between(trials: Trials) -> None:
+    async with trials.open() as workers:
+        assert await trials.run(workers, "print") == "print"
+        assert await trials.run(workers, "after") == "after"
+
+
+async def test_contents_come_and_go_through_the_leaf(trials: Trials) -> None:
+    async with trials.open() as workers:
+        found = await trials.run(workers, "content")
+        assert found is not None
+        assert found.endswith(" 3000000")
+        assert await trials.blobs.load(found.split()[0]) == b"a" * 3_000_000
+        with pytest.raises(Failure, match="is not in the store"):
+            await trials.run(workers, "missing")
+
+
+@pytest.mark.parametrize(
+    ("what", "cause"),
+    [
+        ("raise", "KeyError: 'no such page'"),
+        ("refuse", "the paper is blank"),
+        ("stop", "StopIteration"),
+        ("exit", "SystemExit: 7"),
+    ],
+)
+async def test_what_a_system_raises_is_its_cause_and_the_worker_goes_on(
+    trials: Trials, what: str, cause: str
+) -> None:
+    async with trials.open() as workers:
+        pid = await trials.run(workers, "pid")
+        with pytest.raises(Failure, match=cause):
+            await trials.run(workers, what)
+        assert await trials.run(workers, "pid") == pid
+
+
+async def test_a_step_that_hangs_is_stopped_and_the_next_run_is_made(trials: Trials) -> None:
+    async with trials.open(Limits(seconds=0.5)) as workers:
+        began = time.monotonic()
+        with pytest.raises(Failure, match=r"one step of it took more than 0\.5 seconds"):
+            await trials.run(workers, "hang")
+        print(f"stopped after {time.monotonic() - began:.2f} s")
+        assert await trials.run(workers, "after") == "after"
+
+
+async def test_long_work_of_short_steps_is_not_stopped(trials: Trials) -> None:
+    async with trials.open(Limits(seconds=1.0)) as workers:
+        assert await trials.run(workers, "long") == "long"
+
+
+@pytest.mark.parametrize(("what", "manner"), [("abort", "SIGABRT"), ("leave", "it ended with code 7")])
+async def test_a_crash_is_tried_in_fresh_workers_and_then_told(
+    trials: Trials, what: str, manner: str
+) -> None:
+    trials.told.clear()
+    async with trials.open() as workers:
+        with pytest.raises(Failure, match=f"ended 3 times: .*{manner}"):
+            await trials.run(workers, what)
+        assert len(trials.told) == 3
+        assert await trials.run(workers, "after") == "after"
+
+
+async def test_what_eats_memory_is_told_and_takes_down_nothing(trials: Trials) -> None:
+    async with trials.open(Limits(seconds=20.0, memory_mb=512)) as workers:
+        with pytest.raises(Failure, match="more memory than the machine allows"):
+            await trials.run(workers, "eat")
+        assert await trials.run(workers, "after") == "after"
+
+
+async def test_a_worker_that_somebody_killed_is_no_fault_of_the_run(trials: Trials) -> None:
+    async with trials.open() as workers:
+        pid = await trials.run(workers, "pid")
+        assert pid is not None
+        os.kill(int(pid), signal.SIGKILL)
+        assert re.fullmatch(r"\d+", await trials.run(workers, "pid") or "")
+
+
+async def test_closing_leaves_no_process(trials: Trials) -> None:
+    async with trials.open(count=2) as workers:
+        pid = int(await trials.run(workers, "pid") or 0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_a_missing_provider_is_refused_by_name_before_anything_runs(
+    trials: Trials, tmp_path: Path
+) -> None:
+    (tmp_path / "machine.toml").write_text(TOML.partition("[providers]")[0])
+    (tmp_path / "trials_module").symlink_to(trials.folder / "trials_module")
+    serve = Serve(str(tmp_path), ("trials_module.trials",), (str(trials.system),), 1024)
+    workers = Workers(serve, Limits(), trials.blobs, SystemClock(), trials.told.append)
+    with pytest.raises(Misdeclared, match="needs Slow and nothing is bound to it"):
+        await workers.open(1)
+    await workers.close()

@@ -4,7 +4,8 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cim.domain.errors import CimError
 
@@ -29,22 +30,21 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="cim", description="CIM, the Composable Information Machine.", epilog=EPILOG
     )
-    top.add_argument("--version", action="version", version=_Version())
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    top.add_argument("--version", action=_Version, help="print the version")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_AnyOrder)
     made = {
         name: commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         for name, text in COMMANDS.items()
     }
     for name, one in made.items():
-        if name not in ("up", "work"):
-            one.add_argument("--machine", metavar="DIR", help="the machine's folder")
+        one.add_argument("--machine", metavar="DIR", help="the machine's folder")
         if name not in ("up", "work"):
             one.add_argument("--json", action="store_true", help="print data as JSON, a line each")
     _describe(made)
     return top
 
 
-def _describe(made: dict[str, argparse.ArgumentParser]) -> None:
+def _describe(made: Mapping[str, argparse.ArgumentParser]) -> None:
     demo = made["demo"]
     demo.add_argument(
         "files", nargs="*", metavar="FILE", help="files to hand in (default: samples that are drawn)"
@@ -53,10 +53,10 @@ def _describe(made: dict[str, argparse.ArgumentParser]) -> None:
     demo.add_argument("--fresh", action="store_true", help="forget everything of this machine first")
     demo.add_argument("--port", type=int, help="the page's port (default: 8600, or the next free one)")
     up = made["up"]
-    up.add_argument("machine", nargs="?", metavar="MACHINE", help="the machine's folder")
+    _take_machine(up)
     up.add_argument("--port", type=int, help="the page's port (default: as machine.toml says)")
     work = made["work"]
-    work.add_argument("machine", nargs="?", metavar="MACHINE", help="the machine's folder")
+    _take_machine(work)
     work.add_argument(
         "--module",
         action="append",
@@ -84,17 +84,46 @@ def _describe(made: dict[str, argparse.ArgumentParser]) -> None:
     )
 
 
-class _Version(str):
-    """The version, looked up only when it is asked for: reading package metadata takes its time."""
+def _take_machine(command: argparse.ArgumentParser) -> None:
+    """The folder as a word of its own, too; where it is left out, --machine must stay what it is."""
+    command.add_argument(
+        "machine", nargs="?", metavar="MACHINE", help="the machine's folder", default=argparse.SUPPRESS
+    )
 
-    def __mod__(self, values: object) -> str:
+
+class _AnyOrder(argparse.ArgumentParser):
+    """Takes options between the words, too: ``cim send documents.Receive --json title=Offer``."""
+
+    _inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._inside:
+            return super().parse_known_args(args, namespace)
+        self._inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._inside = False
+
+
+class _Version(argparse.Action):
+    """Prints the version, looked up only when it is asked for: reading package metadata takes its time."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **given: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, **given)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        return f"cim {version('composable-information-machine')}"
+        print(f"cim {version('composable-information-machine')}")
+        parser.exit()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 for a refusal or an error, 130 when interrupted."""
+    """Run one command; returns the exit code: 0, 1 for a refusal or an error, 130 when interrupted.
+
+    Raises :class:`SystemExit`: 2 for words that make no command, 143 when SIGTERM ended it.
+    """
     given = parser().parse_args(arguments)
     if os.environ.get("CIM_MACHINE") and not getattr(given, "machine", None):
         given.machine = os.environ["CIM_MACHINE"]

@@ -5,7 +5,7 @@ import asyncio
 import hashlib
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from cim.cli.send import read_file
 from cim.contract.envelope import Origin
 from cim.domain.errors import CimError
 from cim.doors.intake import take_in
+from cim.doors.patience import PatientBlobs
 from cim.doors.sender import send
 from cim.leaf.compose import Leaf, leaf
 from cim.leaf.lock import MachineLock
@@ -47,7 +48,7 @@ async def _demo(machine: Machine, files: Sequence[Path], given: argparse.Namespa
     async with leaf(machine, tell, port=given.port) as running:
         if not given.json:
             print(f"machine {machine.name}: {running.page}", flush=True)
-        refused = await _hand_in(running, files or _samples(machine))
+        refused = await _hand_in(running, _given(files) if files else _samples(machine))
         await _watch(running)
         _summary(running, refused, time.monotonic() - started, as_json=given.json)
         if not given.exit:
@@ -56,34 +57,42 @@ async def _demo(machine: Machine, files: Sequence[Path], given: argparse.Namespa
     return 1 if refused else 0
 
 
-def _samples(machine: Machine) -> list[Path]:
-    """The papers that the project draws itself, the same each time."""
-    from cim.testing.papers import draw_papers
-
-    folder = machine.state / "samples"
-    folder.mkdir(parents=True, exist_ok=True)
-    return [paper.path for paper in draw_papers(folder)]
+async def _given(files: Sequence[Path]) -> AsyncIterator[Path]:
+    for file in files:
+        yield file
 
 
-async def _hand_in(running: Leaf, files: Sequence[Path]) -> list[str]:
-    """Hand in each file; returns what was refused, by name."""
+async def _samples(machine: Machine) -> AsyncIterator[Path]:
+    """The papers that the project draws itself, the same each time, each when it is drawn."""
+    from cim.testing.papers import draw_one_by_one
+
+    papers = draw_one_by_one(machine.state / "samples")
+    while (paper := await asyncio.to_thread(next, papers, None)) is not None:
+        yield paper.path
+
+
+async def _hand_in(running: Leaf, files: AsyncIterator[Path]) -> list[str]:
+    """Hand in each file as it comes; returns what was refused, by name."""
     refused: list[str] = []
     places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(file: Path) -> None:
+        async with places:
+            try:
+                reason = await _receive(running, file)
+            except CimError as error:
+                reason = str(error)
+        if reason is not None:
+            refused.append(reason if reason.startswith(str(file)) else f"{file}: {reason}")
+            tell(f"refused: {refused[-1]}")
+        bar.advance(task)
+
     with progress() as bar:
-        task = bar.add_task("handing in", total=len(files))
-
-        async def one(file: Path) -> None:
-            async with places:
-                try:
-                    reason = await _receive(running, file)
-                except CimError as error:
-                    reason = str(error)
-                if reason is not None:
-                    refused.append(f"{file.name}: {reason}")
-                    tell(f"{file.name} was refused: {reason}")
-                bar.advance(task)
-
-        await asyncio.gather(*(one(file) for file in files))
+        task = bar.add_task("handing in", total=0)
+        async with asyncio.TaskGroup() as group:
+            async for file in files:
+                bar.update(task, total=(bar.tasks[task].total or 0) + 1)
+                group.create_task(one(file))
     return refused
 
 
@@ -94,7 +103,8 @@ async def _receive(running: Leaf, file: Path) -> str | None:
     """
     node = running.node
     kind = node.composition.command(CONTEXT, COMMAND)
-    command = await take_in(kind, COMMAND, {"title": file.name, "scan": read_file(file)}, node.blobs)
+    blobs = PatientBlobs(node.blobs, SystemClock())
+    command = await take_in(kind, COMMAND, {"title": file.name, "scan": read_file(file)}, blobs)
     id = hashlib.sha256(f"demo {command}".encode()).hexdigest()[:32]
     answer = await send(node.client, SystemClock(), kind, command, Origin.root(id, owner()), "demo", 30.0)
     reason = answer.get("rejected", {}).get("reason")
@@ -105,7 +115,7 @@ async def _receive(running: Leaf, file: Path) -> str | None:
 async def _watch(running: Leaf) -> None:
     """Show how many documents are read until none is left."""
     node = running.node
-    await node.world.reached(await node.log.last())
+    await node.folded()
     entities = node.world.kinds[CONTEXT, "Document"]
     with progress() as bar:
         task = bar.add_task("reading", total=len(entities))

@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator, Coroutine
@@ -15,9 +16,9 @@ from cim.adapters.nats.link import connect
 from cim.cli.output import tell
 from cim.domain.errors import CimError
 from cim.leaf.accounts import Credentials, machine_credentials
-from cim.leaf.compose import server
 from cim.leaf.lock import LeafAddress, LeafRunning, MachineLock, find_running
 from cim.leaf.machine import FILE, Machine, load_machine
+from cim.leaf.machine_server import machine_server
 from cim.log.backoff import delays
 
 T = TypeVar("T")
@@ -73,7 +74,7 @@ async def reach(machine: Machine) -> AsyncIterator[tuple[Client, LeafAddress | N
     assert lock is not None
     with lock:
         async with (
-            server(machine, (), tell) as (started, keys),
+            machine_server(machine, (), tell) as (started, keys),
             connect(started.url, machine_credentials(keys), "cim", tell) as client,
         ):
             yield client, None
@@ -102,7 +103,7 @@ def owner() -> str:
         name = getpass.getuser()
     except (OSError, KeyError):
         name = "unknown"
-    return f"person:{name.encode('ascii', 'replace').decode()}"
+    return f"person:{re.sub('[^A-Za-z0-9_.-]', '_', name)[:96]}"
 
 
 def run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
@@ -117,7 +118,7 @@ def run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(main())
     except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        raise SystemExit(128 + signal.SIGTERM) from None
     except BaseExceptionGroup as group:
         raise _first(group) from group
 

@@ -15,9 +15,11 @@ from cim.contract.subjects import token
 from cim.domain.errors import CimError
 from cim.doors.commands import CommandDoor
 from cim.doors.intake import check_size, take_in
+from cim.doors.patience import PatientBlobs
 from cim.doors.sender import send
+from cim.leaf.heads import keep_head
 from cim.leaf.machine import Machine, load_contexts
-from cim.leaf.node import join
+from cim.leaf.node import background, join
 
 
 def run(given: argparse.Namespace) -> int:
@@ -43,15 +45,20 @@ async def _send(machine: Machine, given: argparse.Namespace) -> dict[str, Any]:
     clock = SystemClock()
     id = token(given.id, "--id") if given.id else SystemEntropy().new_id()
     async with reach(machine) as (client, running):
-        command = await take_in(kind, name, fields, await NatsBlobs.open(client))
+        command = await take_in(kind, name, fields, PatientBlobs(await NatsBlobs.open(client), clock))
         sending = send(client, clock, kind, command, Origin.root(id, owner()), "cli", given.patience)
         if running is not None:
             return dict(await sending)
         # No leaf runs: the command is decided here, and the systems find it when the machine is up.
-        async with join(machine, client, composition, (), tell) as node:
+        async with (
+            join(machine, client, composition, (), tell) as node,
+            background(keep_head(node.world, machine.state, clock, tell)),
+        ):
             door = CommandDoor(composition, Actors(composition, node.log, clock, machine.source), node.world)
             await door.serve(client, tell)
-            return dict(await sending)
+            answer = dict(await sending)
+            await node.folded()
+            return answer
 
 
 def parse_fields(given: list[str]) -> dict[str, str | bytes]:

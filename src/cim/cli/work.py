@@ -34,7 +34,7 @@ async def _work(machine: Machine, modules: tuple[str, ...], leave: bool) -> None
     user = Credentials(running.jwt, running.seed)
     async with (
         connect(running.url, user, f"work of {machine.name}", tell) as client,
-        join(machine, client, composition, systems, tell) as node,
+        join(machine, client, composition, systems, tell, modules) as node,
     ):
         print(f"joined machine {machine.name} with {', '.join(map(str, systems))}", flush=True)
         await _catch_up(node)

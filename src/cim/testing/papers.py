@@ -7,7 +7,7 @@ seed and Pillow.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,9 @@ _A4 = (1240, 1754)
 _SLIP = (640, 1180)
 _INK = (34, 36, 42)
 _FAINT = (120, 124, 132)
+_QUICKLY = 3
+"""zlib's level: on grain the higher ones take twice the time and save nothing."""
+
 _Colour = tuple[int, int, int]
 
 
@@ -47,13 +50,16 @@ def draw_papers(folder: Path, seed: int = 1) -> list[Paper]:
     One slip is crooked and dirty, one report is a PDF of two pages with real text. The seed
     sets the dirt and the tone of each paper, never its words.
     """
+    return list(draw_one_by_one(folder, seed))
+
+
+def draw_one_by_one(folder: Path, seed: int = 1) -> Iterator[Paper]:
+    """The same papers, each given when it is drawn: all of them take a second or two."""
     folder.mkdir(parents=True, exist_ok=True)
-    papers: list[Paper] = []
     for number, (name, title, kind, facts, draw) in enumerate(_PAPERS):
         path = folder / name
         draw(path, random.Random(seed * 1000 + number))
-        papers.append(Paper(path, title, kind, facts.date, facts.total, facts.company))
-    return papers
+        yield Paper(path, title, kind, facts.date, facts.total, facts.company)
 
 
 @lru_cache
@@ -125,7 +131,7 @@ class _Sheet:
 
     def save(self, path: Path, chance: random.Random) -> None:
         """Save the sheet as a scanner sees it: a little grain on the paper."""
-        _grained(self.image, chance, 10).save(path, "PNG", dpi=(150, 150))
+        _grained(self.image, chance, 10).save(path, "PNG", dpi=(150, 150), compress_level=_QUICKLY)
 
 
 def _letter(words: said.Letter) -> Callable[[Path, random.Random], None]:
@@ -182,7 +188,7 @@ def _slip(words: said.Slip, *, crooked: bool = False) -> Callable[[Path, random.
             sheet.down(36)
         _bars(sheet, chance)
         if crooked:
-            _crooked(sheet.image, chance).save(path, "PNG", dpi=(150, 150))
+            _crooked(sheet.image, chance).save(path, "PNG", dpi=(150, 150), compress_level=_QUICKLY)
         else:
             sheet.save(path, chance)
 

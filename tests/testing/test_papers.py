@@ -63,6 +63,11 @@ def test_the_providers_find_what_is_true(papers: list[Paper], bodies: dict[str, 
             assert found.company == paper.company
 
 
+def test_grain_in_a_coloured_band_is_not_taken_for_words(papers: list[Paper], bodies: dict[str, str]) -> None:
+    bees = next(paper for paper in papers if paper.path.name == "report-bees.png")
+    assert bodies[bees.title].startswith("Highmoor Beekeepers Association")
+
+
 def test_the_complaint_sounds_angry_and_the_thanks_pleased(bodies: dict[str, str]) -> None:
     ridge = Ridge(MiniLM())
     assert label(ridge.score(bodies["The oven that will not heat"])) == "negative"

@@ -30,6 +30,8 @@ _ENOUGH_PIXELS = 12_000_000
 _SMALL_SCAN = 2_600_000
 _DOUBTFUL = 0.85
 _UNREADABLE = 0.65
+# A line that is less sure than this is grain, a ruled band or a picture taken for words.
+_NOISE = 0.3
 
 
 _Box = tuple[int, int, int, int]
@@ -87,6 +89,7 @@ class Tesseract:
                 lines = self._read_page(image, number)
             except RuntimeError as error:
                 raise Failure(f"Page {number} could not be read ({error}). Scan it again.") from error
+            lines = [line for line in lines if line.confidence >= _NOISE]
             bodies.append(body_of(lines))
             words.extend(word for line in lines for word in line.words)
         return Reading("\n\n".join(bodies).strip(), confidence_of(words), tuple(words))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cim.providers.tesseract import Tesseract
-from documents.calendar import find_date
+from documents.dates import find_date
 from documents.facts import Found, find_facts
 
 RECEIPTS = Path(__file__).parents[2] / "shared" / "data" / "receipts"

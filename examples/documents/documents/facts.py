@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .calendar import find_date
+from .dates import find_date
 from .letterhead import find_company
 from .totals import find_total
 

@@ -1,6 +1,6 @@
 import pytest
 
-from documents.calendar import find_date
+from documents.dates import find_date
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -113,6 +114,26 @@ async def test_the_server_killed_under_the_leaf_ends_with_the_same_values(
     assert done.code == 0, done.err
     assert len(set(killed)) == 4
     assert done.err.count("died with signal 9; it is started again on its ports") == 4
+    assert_sound(new_machine, undisturbed)
+
+
+async def test_the_processes_that_run_systems_killed_end_with_the_same_values(
+    new_machine: Place, papers: list[Path], undisturbed: Values
+) -> None:
+    running = new_machine.start("demo", "--exit", "--port", "0", *papers)
+    killed: set[int] = set()
+
+    def kill_workers() -> None:
+        listing = subprocess.run(["ps", "-eww", "-o", "pid=,ppid=,command="], capture_output=True, text=True)
+        for pid, parent, command in (line.split(maxsplit=2) for line in listing.stdout.splitlines()):
+            if int(parent) == running.process.pid and "cim.leaf.worker" in command:
+                os.kill(int(pid), signal.SIGKILL)
+                killed.add(int(pid))
+
+    await strike(new_machine, [PAPERS + 3, PAPERS * 3, PAPERS * 5], kill_workers)
+    done = running.end()
+    assert (done.code, len(killed) >= 3) == (0, True), done.err
+    assert "is gone: it crashed (SIGKILL)" in done.err
     assert_sound(new_machine, undisturbed)
 
 

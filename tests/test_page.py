@@ -24,9 +24,6 @@ DrawSlips = Callable[[Path, int], list[Path]]
 HOSTILE = "<img src=x onerror=alert(1)>"
 ROWS = """return Object.fromEntries([...document.querySelectorAll('.row')].map(
     row => [row.querySelector('a').hash.slice(1), row.textContent.replace(/\\s+/g, ' ').trim()]))"""
-WATCH = """window.records = [];
-new MutationObserver(found => records.push(...found)).observe(document.getElementById('rows'),
-    {subtree: true, childList: true, characterData: true, attributes: true});"""
 DROP = """const [name, base64] = arguments, files = new DataTransfer();
 files.items.add(new File([Uint8Array.from(atob(base64), one => one.charCodeAt(0))], name));
 for (const type of ['dragenter', 'dragover', 'drop']) document.getElementById('rows').dispatchEvent(
@@ -242,111 +239,6 @@ def test_two_tabs_of_a_session_show_a_late_component_in_their_own_details(
         assert (language is None) == ("Text" not in shown["components"])
         assert shown["components"] == before[id]["components"]
         assert shown["state"] == before[id]["state"]
-
-
-def test_one_changed_cell_is_one_changed_text_node(browser: WebDriver, tmp_path: Path) -> None:
-    folder = tmp_path / "machine"
-    folder.mkdir()
-    (folder / "machine.toml").write_text('name = "counting"\nmodules = ["counters"]\n')
-    (folder / "counters").mkdir()
-    (folder / "counters" / "__init__.py").write_text(COUNTERS)
-    (folder / "counters" / "views.py").write_text(COUNTERS_VIEWS)
-    (folder / "doubles.py").write_text(DOUBLES)
-    with place(folder, tmp_path) as machine:
-        machine.up()
-        screen = Screen(browser, machine)
-        for counter in ("a", "b"):
-            assert machine.cim("send", "counters.Add", f"counter={counter}", "count=1").code == 0
-        screen.open()
-        assert screen.rows() == {"a": "a 1", "b": "b 1"}
-        worker = machine.start("work", "--module", "doubles")
-        wait_until(lambda: screen.rows() == {"a": "a 1 2", "b": "b 1 2"}, "what the late module found out")
-        screen.run(WATCH)
-        assert machine.cim("send", "counters.Add", "counter=a", "count=4").code == 0
-        wait_until(lambda: screen.rows() == {"a": "a 5 10", "b": "b 1 2"}, "the change")
-        touched = screen.run("return records.map(one => [one.type, one.target.data])")
-        assert touched == [["characterData", "5"], ["characterData", "10"]]
-        assert screen.complaints() == []
-        assert worker.send(signal.SIGTERM).code == 143
-
-
-COUNTERS = '''
-"""Things that are counted."""
-
-from collections.abc import Iterable
-
-from cim import Command, Context, Event, State
-
-counters = Context("counters")
-
-
-class Add(Command):
-    """Count on."""
-
-    counter: str
-    count: int
-
-
-class Added(Event):
-    """It was counted on."""
-
-    counter: str
-    count: int
-
-
-@counters.entity(key="counter")
-class Counter(State):
-    """How many there are."""
-
-    count: int = 0
-
-    def decide(self, command: Add) -> Iterable[Added]:
-        return [Added(command.counter, command.count)]
-
-    def evolve(self, event: Added) -> "Counter":
-        return self.but(count=self.count + event.count)
-'''
-COUNTERS_VIEWS = '''
-"""How many there are, at a glance."""
-
-from cim import Each
-from cim.views.elements import Element, each, entity_url, h
-from cim.views.symbols import Row
-
-from . import Counter, counters
-
-
-@counters.view
-def board(row: Row, counter: Each[Counter]) -> Element:
-    """Every counter, and what others know of it."""
-    return h.div(
-        h.span(h.a(row.id, href=entity_url(row)), column="Name"),
-        h.span(" ", counter.count, column="Count"),
-        h.span(each(row.others, lambda it: h.span(" ", it.text)), column="More"),
-        class_="columns",
-    )
-'''
-DOUBLES = '''
-"""Twice as many, by a module that came later."""
-
-from cim import Changed, Component, Context
-from counters import Counter
-
-doubles = Context("doubles")
-
-
-@doubles.component(of=Counter)
-class Double(Component):
-    """Twice the count."""
-
-    value: int
-
-
-@doubles.system
-def double(counter: Changed[Counter]) -> Double:
-    """Double it."""
-    return Double(counter.count * 2)
-'''
 
 
 def test_the_page_outlives_its_server_and_its_leaf(

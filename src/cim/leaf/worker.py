@@ -93,7 +93,6 @@ class Stepping:
 def main() -> None:
     """Serve runs until the leaf closes the pipe."""
     pipe = _take_pipe()
-    os.nice(NICE)
     first = pipe.hear()
     if first is None:
         return
@@ -105,6 +104,7 @@ def main() -> None:
         pipe.say(Frame("refused", str(error)))
         return
     pipe.say(Frame("ready"))
+    os.nice(NICE)
     while (frame := pipe.hear()) is not None:
         system, needs = systems[frame.text]
         try:

@@ -113,23 +113,23 @@ class Workers:
     ) -> None:
         self._serve, self._limits = serve, limits
         self._blobs, self._clock, self._tell = blobs, clock, tell
-        self._idle: list[Worker] = []
         self._all: set[Worker] = set()
-        self._opened = asyncio.Event()
+        # A place for each run at once: with an idle worker in it, or None where one is to be started.
+        self._places: asyncio.LifoQueue[Worker | None] = asyncio.LifoQueue()
 
     async def open(self, count: int) -> None:
-        """Start the first workers side by side; runs wait for that. Raises :class:`Misdeclared` where a
-        worker cannot be, such as for weights that are damaged."""
-        started = await asyncio.gather(*(self._start() for _ in range(count)), return_exceptions=True)
-        self._idle = [worker for worker in started if isinstance(worker, Worker)]
-        for error in started:
+        """Start the first workers side by side; a run waits for one of them. Raises :class:`Misdeclared`
+        where a worker cannot be, such as for weights that are damaged."""
+
+        async def one() -> None:
+            self._places.put_nowait(await self._start())
+
+        for error in await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True):
             if isinstance(error, BaseException):
                 raise error
-        self._opened.set()
 
     async def close(self) -> None:
         """End all of them."""
-        self._idle.clear()
         while self._all:
             await self._all.pop().end()
 
@@ -139,7 +139,6 @@ class Workers:
         A worker that ends by itself may have been killed by somebody else: the run is made again, in a
         fresh one, and only what ends :data:`TRIES` of them is at fault.
         """
-        await self._opened.wait()
         for _ in range(TRIES):
             try:
                 return await self._once(system, given)
@@ -149,15 +148,18 @@ class Workers:
         raise Failure(f"the process that worked on it ended {TRIES} times: {manner}")
 
     async def _once(self, system: SystemType, given: Mapping[str, Any]) -> tuple[Component | None, ...]:
-        worker = self._idle.pop() if self._idle else await self._start()
+        worker = await self._places.get()
         try:
+            worker = worker or await self._start()
             answer = await self._answer(worker, system, given)
         except BaseException:
             # Nobody waits for its answer any more, so it must not give it to the next run.
-            self._all.discard(worker)
-            await worker.end()
+            self._places.put_nowait(None)
+            if worker is not None:
+                self._all.discard(worker)
+                await worker.end()
             raise
-        self._idle.append(worker)
+        self._places.put_nowait(worker)
         if answer.kind == "failed":
             raise Failure(answer.text)
         return tuple(_output(system, one) for one in answer.data)

@@ -1,5 +1,6 @@
 """Systems in processes of their own: what hangs, crashes or eats memory is a recorded cause, and no more."""
 
+import asyncio
 import os
 import re
 import signal
@@ -94,6 +95,9 @@ modules = ["trials_module.trials"]
 Slow = "trials_module.trials:Sleeper"
 """
 
+DEADLINE = 30.0
+"""Seconds after which a run counts as hung."""
+
 GENEROUS = Limits(seconds=20.0)
 
 
@@ -120,7 +124,8 @@ class Trials:
 
     async def run(self, workers: Workers, what: str) -> str | None:
         state = self.system.reads[0].type(what)
-        (output,) = await workers.run(self.system, {"trial": state})
+        async with asyncio.timeout(DEADLINE):
+            (output,) = await workers.run(self.system, {"trial": state})
         return None if output is None else str(getattr(output, "text"))  # noqa: B009
 
 

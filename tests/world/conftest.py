@@ -22,7 +22,7 @@ from cim.domain.message import Command
 from cim.log.chain import Chains
 from cim.log.consumer import consume
 from cim.testing.clock import HandClock
-from cim.world.runner import Threads
+from cim.testing.threads import Threads
 from cim.world.schedule import Schedule
 from cim.world.world import World
 from cim.world.writer import Writer

@@ -61,6 +61,7 @@ def compose(contexts: Iterable[Context]) -> Composition:
     _one_writer_each(systems)
     _no_circle(systems)
     _states_known(systems, entities)
+    _corrections_known(components, entities)
     return Composition(
         contexts, {(kind.context, kind.name): kind for kind in entities}, tuple(components), tuple(systems)
     )
@@ -85,6 +86,19 @@ def _states_known(systems: Iterable[SystemType], entities: Iterable[EntityType])
             raise Misdeclared(
                 f"{system} reads {'.'.join(system.of)}, and the module {system.of[0]} is not here: add it"
             )
+
+
+def _corrections_known(components: Iterable[ComponentType], entities: Iterable[EntityType]) -> None:
+    """Refuse a component that is corrected by an event which its entity does not have."""
+    known = {(kind.context, kind.name): kind for kind in entities}
+    for component in components:
+        entity = known.get(component.of)
+        for event in component.corrected_by:
+            if entity is not None and entity.events.get(event.__name__) is not event:
+                raise Misdeclared(
+                    f"{component.owner}.{component.name}.correct takes {event.__name__}, which is no event "
+                    f"of {entity}: it has {', '.join(entity.events)}"
+                )
 
 
 def _one_writer_each(systems: Iterable[SystemType]) -> None:

@@ -66,7 +66,8 @@ class Derivation:
     """How a component write came about: which system, from which inputs, in how many milliseconds.
 
     ``inputs`` maps the name of each input (``state``, ``Text``, ``languages.Language``) to the number
-    of the commit that it was taken from.
+    of the commit that it was taken from. An input that a person corrected has a second name
+    (``Text/corrected``), with the number of the commit that corrected it.
     """
 
     system: str

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from cim.contract.annotations import hints, is_union, marked
+from cim.contract.annotations import hints, is_union, marked, members
 from cim.contract.schema import check_shape
 from cim.domain.capability import Capability
 from cim.domain.component import Component, Failed
 from cim.domain.context import declared_component, declared_entity
 from cim.domain.errors import Misdeclared
+from cim.domain.message import Event
 from cim.domain.state import State
 
 STATE = "state"
@@ -23,12 +24,14 @@ _KEPT = frozenset({STATE, Failed.__name__})
 
 @dataclass(frozen=True, slots=True)
 class ComponentType:
-    """A component, its owner, and the entity ``(context, name)`` that it is attached to."""
+    """A component, its owner, the entity ``(context, name)`` that it is attached to, and the events of
+    that entity by which people correct it."""
 
     owner: str
     name: str
     component: type[Component]
     of: tuple[str, str]
+    corrected_by: tuple[type[Event], ...] = ()
 
     @property
     def key(self) -> str:
@@ -89,7 +92,20 @@ def read_component(kind: type[Component], where: str) -> ComponentType:
         raise Misdeclared(f"{where}: the machine keeps the name {kind.__name__} for itself: choose another")
     check_shape(kind, where)
     of = (entity.context, declared.of.__name__)
-    return ComponentType(declared.context, kind.__name__, kind, of)
+    return ComponentType(declared.context, kind.__name__, kind, of, _corrections(kind, where))
+
+
+def _corrections(kind: type[Component], where: str) -> tuple[type[Event], ...]:
+    if "correct" not in kind.__dict__:
+        return ()
+    place = f"{where}: {kind.__name__}.correct"
+    parameters = list(inspect.signature(kind.correct).parameters)
+    if len(parameters) != 2:
+        raise Misdeclared(f"{place} takes one event: write `correct(self, event: SomeEvent)`")
+    events = members(hints(kind.correct).get(parameters[1]))
+    if not events or not all(isinstance(event, type) and issubclass(event, Event) for event in events):
+        raise Misdeclared(f"{place}: say by its annotation which events `{parameters[1]}` may be")
+    return events
 
 
 def read_system(owner: str, function: Callable[..., Any]) -> SystemType:

@@ -41,7 +41,7 @@ def is_due(system: SystemType, entity: Entity) -> bool:
     run = entity.runs.get(str(system))
     if run is None:
         return True
-    return any(run.inputs.get(source) != entity.cells[source].number for source in system.triggers)
+    return any(not entity.cells[source].made(source, run.inputs) for source in system.triggers)
 
 
 def call(system: SystemType, entity: Entity) -> Call | None:
@@ -49,7 +49,7 @@ def call(system: SystemType, entity: Entity) -> Call | None:
     if not is_due(system, entity):
         return None
     used = {read.source: entity.cells[read.source] for read in system.reads if read.source in entity.cells}
-    inputs = {source: cell.number for source, cell in used.items()}
+    inputs = {name: number for source, cell in used.items() for name, number in cell.inputs(source)}
     newest = max(used.values(), key=lambda cell: cell.sequence)
     return Call(system, entity, inputs, newest.origin, run_id(system, entity, inputs))
 

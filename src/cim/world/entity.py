@@ -1,6 +1,6 @@
 """One entity as the log tells it: state, components, runs of systems, heads of its chains."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,13 +8,26 @@ from cim.contract import codec
 from cim.contract.envelope import Commit, Origin
 from cim.contract.subjects import Ref
 from cim.contract.system import STATE
+from cim.domain.message import Event
 from cim.domain.state import State
 from cim.log.chain import Head
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person said that outranks what was derived, and the commit that says it."""
+
+    event: Event
+    commit: Commit
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
-    """A value and where it came from. ``number`` counts the commits of the subject that wrote it."""
+    """A value and where it came from. ``number`` counts the commits of the subject that wrote it.
+
+    Where a person put it right, ``correction`` is the last that did, and ``derived`` the cell as a
+    system wrote it: None where none did.
+    """
 
     value: Any
     origin: Origin
@@ -22,6 +35,18 @@ class Cell:
     number: int
     by: str
     time: str
+    correction: Correction | None = None
+    derived: "Cell | None" = None
+
+    def inputs(self, source: str) -> Iterator[tuple[str, int]]:
+        """How a run that is made from this value, under the name ``source``, names it."""
+        yield source, self.number
+        if self.correction is not None:
+            yield f"{source}/corrected", self.correction.commit.number
+
+    def made(self, source: str, inputs: Mapping[str, int]) -> bool:
+        """Whether a run with these inputs was made from this very value."""
+        return all(inputs.get(name) == number for name, number in self.inputs(source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +66,8 @@ class Entity:
     """All that is known of one entity.
 
     ``cells`` holds components by their key (``Text``, ``languages.Language``), and the state under
-    :data:`cim.contract.system.STATE`. ``first`` and ``sequence`` are those of its first and its last
+    :data:`cim.contract.system.STATE`. ``corrections`` holds what people put right, by the component's key;
+    ``cells`` has it in already. ``first`` and ``sequence`` are those of its first and its last
     commit. ``stopped`` says why the entity no longer follows its history,
     if it does not: an unknown event or a broken chain stops this entity and no other.
     """
@@ -49,6 +75,7 @@ class Entity:
     ref: Ref
     state: State | None
     cells: dict[str, Cell] = field(default_factory=dict)
+    corrections: dict[str, list[Correction]] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     heads: dict[str, Head] = field(default_factory=dict)
     first: int = 0
@@ -67,14 +94,18 @@ class Entity:
 
     def shown(self) -> dict[str, Any]:
         """The entity as ``cim show`` prints it: the shape is kept stable."""
-        components = {
-            key: {"value": cell.value, "sequence": cell.sequence, "by": cell.by, "time": cell.time}
-            for key, cell in self.cells.items()
-            if key != STATE
-        }
+        components = {key: _shown(cell) for key, cell in self.cells.items() if key != STATE}
         state = codec.plain(self.state) if self.state is not None else None
         found = {"id": self.ref.id, "sequence": self.sequence, "state": state, "components": components}
         return found if self.stopped is None else {**found, "stopped": self.stopped}
+
+
+def _shown(cell: Cell) -> dict[str, Any]:
+    found = {"value": cell.value, "sequence": cell.sequence, "by": cell.by, "time": cell.time}
+    if cell.correction is None:
+        return found
+    commit, derived = cell.correction.commit, cell.derived.value if cell.derived is not None else None
+    return {**found, "corrected": {"by": commit.origin.owner, "time": commit.time, "derived": derived}}
 
 
 def cell(value: Any, commit: Commit, by: str) -> Cell:

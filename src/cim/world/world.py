@@ -10,11 +10,12 @@ from cim.contract import codec
 from cim.contract.composition import Composition
 from cim.contract.envelope import Commit, Derivation
 from cim.contract.subjects import Ref, parse_stored
-from cim.contract.system import STATE, component_key
+from cim.contract.system import STATE, ComponentType, component_key
 from cim.domain.component import Failed
 from cim.domain.errors import CimError
 from cim.log.chain import Head
-from cim.world.entity import Cell, Entity, Run, cell
+from cim.world.correction import corrected, derived_of
+from cim.world.entity import Cell, Correction, Entity, Run, cell
 
 Listener = Callable[[Entity], None]
 FAILED = Failed.__name__
@@ -39,6 +40,7 @@ class World:
         self.passed: str | None = None
         self.caught_up = False
         self._milestone = milestone
+        self._corrected = {(kind.of, kind.key): kind for kind in composition.components if kind.corrected_by}
         self._listeners: list[Listener] = []
         self._progress = asyncio.Condition()
 
@@ -111,35 +113,57 @@ class World:
         if owner is None:
             self._fold_events(entity, items, commit)
         else:
-            _fold_components(entity, owner, items, commit)
+            self._fold_components(entity, owner, items, commit)
         entity.heads[commit.subject] = head
 
     def _fold_events(self, entity: Entity, items: list[codec.Item], commit: Commit) -> None:
         self.commands[commit.id] = (entity.ref, commit.request)
         kind = self._composition.entities.get((entity.ref.context, entity.ref.entity))
         if kind is not None and entity.state is not None:
-            state = entity.state
+            before = state = entity.state
             for item in items:
                 known = kind.events.get(item.type)
                 if known is None:
                     raise CimError(f"sequence {commit.sequence}: {kind} declares no event {item.type}")
-                state = state.evolve(codec.typed(item.data, known))
+                event = codec.typed(item.data, known)
+                state = state.evolve(event)
+                self._take_word(entity, Correction(event, commit))
             entity.state = state
+            # What a system reads is the value: an event that leaves it as it was wakes nobody.
+            if entity.exists and state == before:
+                return
         if items:
             entity.cells[STATE] = cell(None, commit, f"{entity.ref.context}.{entity.ref.entity}")
 
+    def _take_word(self, entity: Entity, correction: Correction) -> None:
+        of = (entity.ref.context, entity.ref.entity)
+        for (corrects, key), kind in self._corrected.items():
+            if corrects == of and isinstance(correction.event, kind.corrected_by):
+                entity.corrections.setdefault(key, []).append(correction)
+                self._put(entity, kind, derived_of(entity.cells.get(key)))
 
-def _fold_components(entity: Entity, owner: str, items: list[codec.Item], commit: Commit) -> None:
-    derivation = commit.derivation
-    by = derivation.system if derivation is not None else owner
-    for item in items:
-        key = component_key(owner, item.type, entity.ref.context)
-        if item.data is None:
-            entity.cells.pop(key, None)
+    def _put(self, entity: Entity, kind: ComponentType, derived: Cell | None) -> None:
+        found = corrected(derived, kind.component, entity.corrections[kind.key])
+        if found is None:
+            entity.cells.pop(kind.key, None)
         else:
-            entity.cells[key] = cell(item.data, commit, by)
-    if derivation is not None:
-        entity.runs[derivation.system] = _run(derivation, items, commit)
+            entity.cells[kind.key] = found
+
+    def _fold_components(self, entity: Entity, owner: str, items: list[codec.Item], commit: Commit) -> None:
+        derivation = commit.derivation
+        by = derivation.system if derivation is not None else owner
+        for item in items:
+            key = component_key(owner, item.type, entity.ref.context)
+            derived = None if item.data is None else cell(item.data, commit, by)
+            if key in entity.corrections:
+                kind = self._corrected[(entity.ref.context, entity.ref.entity), key]
+                self._put(entity, kind, derived)
+            elif derived is None:
+                entity.cells.pop(key, None)
+            else:
+                entity.cells[key] = derived
+        if derivation is not None:
+            entity.runs[derivation.system] = _run(derivation, items, commit)
 
 
 def _run(derivation: Derivation, items: list[codec.Item], commit: Commit) -> Run:

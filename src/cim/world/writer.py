@@ -14,6 +14,7 @@ from cim.log.chain import Head
 from cim.ports.clock import Clock, stamp
 from cim.ports.log import Log
 from cim.world.due import Call, is_due
+from cim.world.entity import Cell
 from cim.world.world import FAILED, World
 
 
@@ -76,8 +77,8 @@ class Writer:
 
 def _inputs_hold(call: Call) -> bool:
     """Whether the values that the run was made from are still those of the entity."""
-    cells = call.entity.cells
-    return all(source in cells and cells[source].number == n for source, n in call.inputs.items())
+    cells, sources = call.entity.cells, {name.partition("/")[0] for name in call.inputs}
+    return all(source in cells and cells[source].made(source, call.inputs) for source in sources)
 
 
 def _taken_away(call: Call, items: Iterable[codec.Item]) -> Iterable[codec.Item]:
@@ -86,8 +87,13 @@ def _taken_away(call: Call, items: Iterable[codec.Item]) -> Iterable[codec.Item]
     return [
         codec.Item(kind.name, 1, None)
         for kind in call.system.writes
-        if kind.name not in written and kind.key in call.entity.cells
+        if kind.name not in written and _is_derived(call.entity.cells.get(kind.key))
     ]
+
+
+def _is_derived(cell: Cell | None) -> bool:
+    # What stands there by a person's word alone is not the system's to take away.
+    return cell is not None and (cell.correction is None or cell.derived is not None)
 
 
 def _failure(call: Call, cause: str | None) -> Iterable[codec.Item]:

@@ -7,6 +7,7 @@ from cim.domain.context import Context
 from cim.domain.errors import CimError, Failure, Reject
 from cim.domain.message import Command, Event
 from cim.domain.query import Changed, Each, Maybe, One, With, Without
+from cim.domain.record import Record
 from cim.domain.state import State
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Failure",
     "Maybe",
     "One",
+    "Record",
     "Reject",
     "State",
     "With",

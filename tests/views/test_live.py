@@ -1,18 +1,21 @@
 """Live queries: a snapshot, then what changed, told to everyone who looks and to nobody else."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from cim import Each, State
+from cim import Each, Event, State
 from cim.contract.composition import compose
+from cim.contract.envelope import Commit, Origin
 from cim.contract.subjects import Ref
 from cim.domain.errors import CimError, Misdeclared
 from cim.testing.clock import HandClock
 from cim.views.elements import Element, h
-from cim.views.live import FRAME, LEASE, PAGE, LiveQueries
+from cim.views.live import FRAME, LEASE, PAGE, LiveQueries, corrected
 from cim.views.template import compile_view
+from cim.world.entity import Cell, Correction, Entity
 from cim.world.trail import TrailStep
 from cim.world.world import World
 
@@ -350,3 +353,20 @@ def test_a_view_of_what_is_no_entity_is_refused() -> None:
             publish=nobody,
             clock=HandClock(),
         )
+
+
+def test_what_a_person_put_right_is_told_field_by_field() -> None:
+    ref = Ref("notes", "Note", "n1")
+    commit = Commit(
+        ref.events, 2, Origin.root("c2", "anna"), "cim:test", "notes.Note.Committed", "2026-01-02", "s", b"[]"
+    )
+    read = Cell({"body": "old", "pages": 2, "parts": [1]}, Origin.root("r", "x"), 2, 1, "notes.read", "t")
+    said = {"body": "new", "pages": 2, "parts": []}
+    right = replace(read, value=said, correction=Correction(Event(), commit), derived=read)
+    alone = replace(right, value={"name": "English"}, derived=None)
+    entity = Entity(ref, State(), cells={"Text": right, "late.Language": alone, "Kind": read})
+    by = {"by": "anna", "time": "2026-01-02"}
+    assert corrected(entity) == [
+        {"component": "Text", "field": "body", "was": "old", **by},
+        {"component": "late.Language", "field": "name", "was": "", **by},
+    ]

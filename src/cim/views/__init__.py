@@ -5,8 +5,10 @@ What the author of a view needs is here.
 
 from cim.views.elements import (
     Element,
+    Form,
     Repeat,
     When,
+    area,
     blob_url,
     clock,
     day,
@@ -14,22 +16,27 @@ from cim.views.elements import (
     each,
     entity_url,
     excerpt,
+    form,
     h,
     magnitude,
+    maybe,
     percent,
     plain,
     present,
     when,
 )
-from cim.views.symbols import Other, Row, Step
+from cim.views.symbols import Correction, Other, Row, Step
 
 __all__ = [
+    "Correction",
     "Element",
+    "Form",
     "Other",
     "Repeat",
     "Row",
     "Step",
     "When",
+    "area",
     "blob_url",
     "clock",
     "day",
@@ -37,8 +44,10 @@ __all__ = [
     "each",
     "entity_url",
     "excerpt",
+    "form",
     "h",
     "magnitude",
+    "maybe",
     "percent",
     "plain",
     "present",

@@ -6,20 +6,23 @@ only from :func:`blob_url` and :func:`entity_url`. There is no way to write mark
 ``cim.css`` knows these classes. Columns of a board: ``thumb``, ``main``, ``short``, ``amount``,
 ``wide``; and ``minor`` for a column that may go when there is little room. Inside: ``cover`` (a link
 that takes in the whole row), ``chip``, ``badge``, ``sense``, ``spinner``, ``quiet``, ``numeric``,
-``bar``, ``lines``, ``facts``, ``sheet``, ``picture``, ``body``, ``timeline``, ``step``.
+``bar``, ``lines``, ``facts``, ``sheet``, ``picture``, ``sheet-of`` (around a picture) with ``place`` (on
+it), ``doubt``, ``told`` (a quiet line), ``body``, ``timeline``, ``step``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, Union, cast
 
 from cim.domain.blob import Blob
+from cim.domain.message import Command
 from cim.views.shapes import shape_of
-from cim.views.symbols import Expression, Row, Symbol, WrongUse, call, describe, refuse
+from cim.views.symbols import Expression, Row, Symbol, WrongUse, call, describe, narrowed, refuse
 
 T = TypeVar("T")
+U = TypeVar("U")
 Value = str | int | float | None
-Content = Union["Element", "When", "Repeat", Value, Sequence["Content"]]
+Content = Union["Element", "When", "Repeat", "Form", Value, Sequence["Content"]]
 """What an element can hold; for a checker a field of the row is its own type."""
 
 
@@ -54,6 +57,15 @@ class Repeat:
     item: Callable[[Any], Content]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """A command to be filled in: ``id`` is the entity's, ``values`` what its fields hold before."""
+
+    command: type[Command]
+    id: Expression
+    values: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Tag:
     """Makes elements of one tag; ``own`` are the attributes it may have besides those of every tag."""
@@ -85,7 +97,7 @@ class Tag:
         return Element(self.name, kept, children, column)
 
 
-EVERYWHERE = frozenset({"class", "title", "lang", "dir", "hidden", "role", "tabindex"})
+EVERYWHERE = frozenset({"class", "title", "lang", "dir", "hidden", "role", "tabindex", "area"})
 ADDRESSES = frozenset({"src", "href"})
 MADE_HERE = (["call", "blob_url"], ["call", "entity_url"])
 
@@ -97,6 +109,8 @@ def check_attribute(tag: Tag, name: str, value: object) -> None:
         allowed = ", ".join(sorted(EVERYWHERE | tag.own))
         raise WrongUse(f"h.{tag.name} takes no attribute {name!r}; it takes {allowed}, aria_..., data_...")
     made = value._data[:2] if isinstance(value, Expression) else None
+    if name == "area" and made != ["call", "area"]:
+        raise WrongUse(f"h.{tag.name}: area takes area(...), not {value!r}")
     if name in ADDRESSES and made not in MADE_HERE:
         raise WrongUse(f"h.{tag.name}: {name} takes blob_url(...) or entity_url(...), not {value!r}")
     if name == "class" and not isinstance(value, str):
@@ -138,9 +152,24 @@ def when(value: T | None, then: Callable[[T], Content], otherwise: Content = Non
     return When(expression(value, "when"), then, otherwise)
 
 
+def maybe(value: T | None, part: Callable[[T], U]) -> U | None:
+    """A part of a value that may not be there, and then None: for the lines of a form, for instance."""
+    found = expression(part(cast(T, narrowed(expression(value, "maybe")))), "maybe")
+    return cast(U, Expression(found._view, replace(found._shape, optional=True), found._data))
+
+
 def each(items: Sequence[T], item: Callable[[T], Content]) -> Repeat:
     """``item(one)`` for each of a sequence, in its order."""
     return Repeat(expression(items, "each"), item)
+
+
+def form(command: type[Command], row: Row, **values: str | int | float | None) -> Form:
+    """A form for a command on this row's entity: a line for each of its fields, derived from its type.
+
+    ``values`` are what the lines hold before anybody writes. A line that a person leaves as it was is not
+    sent where the command has a default for it.
+    """
+    return Form(command, cast(Symbol, expecting(row, Row, "form")).id, values)
 
 
 def present(value: object) -> bool:
@@ -198,6 +227,13 @@ def entity_url(row: Row) -> Url:
     """The address that opens the entity's detail on this page."""
     symbol = expecting(row, Row, "entity_url")
     return cast(Url, call("entity_url", str, cast(Symbol, symbol).id))
+
+
+def area(left: float, top: float, width: float, height: float) -> str:
+    """Where an element lies on its parent, in shares of 0 to 1, for the attribute ``area``: a place on a
+    picture. The parent is of class ``sheet-of``, around the picture alone."""
+    shares = [expecting(share, float, "area") for share in (left, top, width, height)]
+    return cast(str, call("area", str, *shares))
 
 
 def expression(value: object, function: str) -> Expression:

@@ -215,6 +215,8 @@ class LiveQueries:
                 return list(self._working(entity))
             case "failed":
                 return failures(entity)
+            case "corrected":
+                return corrected(entity)
             case "others":
                 return others(entity, query.keys.values())
             case _:
@@ -239,6 +241,29 @@ def failures(entity: Entity) -> list[dict[str, str]]:
     """What failed on an entity, for a person."""
     stopped = [{"system": str(entity.ref), "cause": entity.stopped}] if entity.stopped else []
     return stopped + [{"system": run.system, "cause": run.cause} for run in entity.failures]
+
+
+def corrected(entity: Entity) -> list[dict[str, str]]:
+    """The fields that people put right, with what was derived there."""
+    return [
+        {
+            "component": key,
+            "field": name,
+            "was": _said(was.get(name)),
+            "by": commit.origin.owner,
+            "time": commit.time,
+        }
+        for key, cell in sorted(entity.cells.items())
+        if cell.correction is not None
+        for commit, was in [(cell.correction.commit, cell.derived.value if cell.derived is not None else {})]
+        for name, value in cell.value.items()
+        if _said(value) != _said(was.get(name))
+    ]
+
+
+def _said(value: Any) -> str:
+    """A value that fits into a line, as text; what is made of parts is no word of a person."""
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def others(entity: Entity, known: Any) -> list[dict[str, str]]:

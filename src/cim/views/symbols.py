@@ -51,11 +51,22 @@ class Other(Record):
     text: str
 
 
+class Correction(Record):
+    """What a person put right: the field of the component, what was derived there, as text, who and when."""
+
+    component: str
+    field: str
+    was: str
+    by: str
+    time: str
+
+
 class Row(Record):
     """What every view knows of an entity without naming a component.
 
     ``working`` holds the systems that are due or running for it; ``failed`` those that could not do
-    their work; ``others`` the components that no binding names; ``trail`` its history, oldest first.
+    their work; ``others`` the components that no binding names; ``corrected`` what people put right;
+    ``trail`` its history, oldest first.
     """
 
     id: str
@@ -63,6 +74,7 @@ class Row(Record):
     working: tuple[str, ...]
     others: tuple[Other, ...]
     failed: tuple[Failed, ...]
+    corrected: tuple[Correction, ...]
     trail: tuple[Step, ...]
 
 

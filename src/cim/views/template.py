@@ -12,13 +12,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from cim.domain.component import Component
 from cim.domain.query import Mark
 from cim.domain.state import State
-from cim.views.elements import Content, Element, Repeat, When
+from cim.views.elements import Content, Element, Form, Repeat, When
+from cim.views.forms import elements_of
 from cim.views.shapes import Shape
 from cim.views.symbols import Expression, Row, Symbol, WrongUse, item_of, narrowed, refuse
 
 NAMED_ANYWAY = frozenset({"row.id", "row.sequence"})
 """Not sent as cells: every row and every change names them."""
-VOID = frozenset({"br", "hr", "img"})
+VOID = frozenset({"br", "hr", "img", "input"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Part:
     """A stretch of HTML under construction with its bindings; ``depth`` counts repetitions around it."""
 
     view: str
+    entity: type[State]
     cells: dict[str, None]
     depth: int = 0
     html: list[str] = field(default_factory=list)
@@ -106,7 +108,7 @@ class Part:
 
     def inner(self, content: Content, depth: int) -> dict[str, Any]:
         """Content as a part of its own, to be put there and taken away."""
-        part = Part(self.view, self.cells, depth)
+        part = Part(self.view, self.entity, self.cells, depth)
         part.add(content)
         return {"html": "".join(part.html), "bindings": part.bindings}
 
@@ -118,6 +120,8 @@ class Part:
             self.add_text(content)
         elif isinstance(content, Element):
             self.add_element(content)
+        elif isinstance(content, Form):
+            self.add_element(elements_of(self.view, content, self.entity))
         elif isinstance(content, When | Repeat):
             self.add_block(content)
         elif isinstance(content, bool):
@@ -149,7 +153,8 @@ class Part:
             constant["data-at"] = at
             for name, value in changing.items():
                 data = self.expression(value)
-                self.bindings.append({"at": at, "kind": "attribute", "name": name, "value": data})
+                kind = "area" if name == "area" else "attribute"
+                self.bindings.append({"at": at, "kind": kind, "name": name, "value": data})
         self.html.append(f"<{element.tag}{''.join(map(written, constant.items()))}>")
         if element.tag in VOID:
             if element.children:
@@ -201,7 +206,7 @@ def compile_view(function: Callable[..., Element], names: Mapping[type, str] | N
     root = function(**symbols)
     if not isinstance(root, Element):
         raise WrongUse(f"view {view} must return one element, not {type(root).__name__}")
-    part = Part(view, {})
+    part = Part(view, entity, {})
     part.add(root)
     if scope == "each":
         # The shell counts what is read and what failed, whether or not the author shows it.

@@ -103,7 +103,9 @@ def test_a_deleted_row_goes_and_an_echo_does_not_bring_it_back(
     wait_until(lambda: screen.exact(), "the id is used again")
 
 
-def test_what_comes_while_the_snapshot_is_read_is_not_overwritten(screen: Screen, leaf: Leaf) -> None:
+def test_what_comes_while_the_snapshot_is_read_is_not_overwritten(
+    screen: Screen, leaf: Leaf, wait_until: Wait
+) -> None:
     def changed(page: dict[str, Any]) -> list[dict[str, Any]]:
         if page["after"] is not None:
             return [leaf.change("p0", state_title="Newer")]
@@ -113,7 +115,7 @@ def test_what_comes_while_the_snapshot_is_read_is_not_overwritten(screen: Screen
 
     leaf.meanwhile = changed
     screen.open()
-    assert screen.exact()
+    wait_until(screen.exact, "what came with the last page of the snapshot")
     assert screen.rows()["p0"] == "Newer"
 
 

@@ -2,6 +2,7 @@
 import { Board } from "./board.js";
 import { delay, stayConnected } from "./connection.js";
 import { Detail } from "./detail.js";
+import { takeForms } from "./forms.js";
 import { LiveQuery } from "./live.js";
 import { acceptDrops, Uploads } from "./upload.js";
 
@@ -144,6 +145,7 @@ addEventListener("hashchange", select);
 addEventListener("popstate", select);
 addEventListener("keydown", takeKeys);
 part("close").addEventListener("click", close);
+takeForms(document);
 takeFiles();
 select();
 told("connecting");

@@ -61,6 +61,7 @@ const OPERATIONS = {
   duration: of(duration),
   magnitude: of((value, top) => Math.min(1, Math.log1p(Math.max(0, value)) / Math.log1p(top))),
   plain: of(plain),
+  area: (...shares) => (shares.every(Number.isFinite) ? shares : null),
   blob_url: of((digest) => (DIGEST.test(digest) ? `/blobs/${digest}` : null)),
   entity_url: of((id) => `#${encodeURIComponent(id)}`),
 };

@@ -82,6 +82,16 @@ function bindAttribute(node, { name, value: expression }, scope) {
   });
 }
 
+/** Where an element lies on its parent. Set by script: the page's policy allows no style in markup. */
+function bindArea(node, binding, scope) {
+  return effect(() => {
+    const shares = evaluate(binding.value, scope) ?? [];
+    ["left", "top", "width", "height"].forEach((side, index) => {
+      node.style[side] = index < shares.length ? `${shares[index] * 100}%` : "";
+    });
+  });
+}
+
 function bindWhen(anchor, binding, scope) {
   let shown = null;
   let remove = () => {};
@@ -126,4 +136,10 @@ function fill(slots, items, anchor, part, scope) {
   });
 }
 
-const BINDINGS = { text: bindText, attribute: bindAttribute, when: bindWhen, each: bindEach };
+const BINDINGS = {
+  text: bindText,
+  attribute: bindAttribute,
+  area: bindArea,
+  when: bindWhen,
+  each: bindEach,
+};

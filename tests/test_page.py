@@ -343,3 +343,37 @@ def test_a_page_of_another_origin_gets_nothing_and_changes_nothing(
     assert found == dict.fromkeys(("cors", "simple", "socket", "picture"), "refused")
     assert machine.cim("log", "--json").data == history
     screen.complaints()  # the browser tells the foreign page what it was refused
+
+
+def test_a_person_sees_where_each_fact_was_read_and_puts_one_right(screen: Screen) -> None:
+    document = id_of(screen.machine, "slip-01.png")
+    before = screen.machine.cim("show", "documents.Document", document, "--json").data[0]
+    facts = before["components"]["Facts"]["value"]
+    screen.open(f"#{document}")
+    places = wait_until(lambda: screen.all("#sheet .place"), "the places")
+    assert sorted(one.text for one in places) == sorted(one["fact"] for one in facts["places"])
+    picture = screen.one("#sheet .sheet-of img")
+    for shown, kept in zip(places, facts["places"], strict=True):
+        across = (shown.rect["x"] + shown.rect["width"] / 2 - picture.rect["x"]) / picture.rect["width"]
+        down = (shown.rect["y"] + shown.rect["height"] / 2 - picture.rect["y"]) / picture.rect["height"]
+        assert across == pytest.approx(kept["left"] + kept["width"] / 2, abs=0.02)
+        assert down == pytest.approx(kept["top"] + kept["height"] / 2, abs=0.02)
+    screen.one("#sheet summary").click()
+    total = screen.one("#sheet input[name=total]")
+    assert total.get_attribute("value") == facts["total"]
+    total.clear()
+    total.send_keys("1234.50")
+    screen.one("#sheet form button").click()
+    wait_until(
+        lambda: all(word in screen.rows()[document] for word in ("1234.50", "corrected")), "the correction"
+    )
+    told = wait_until(lambda: [one.text for one in screen.all("#sheet .told")], "what was put right")
+    assert f"total was read as {facts['total']}; put right at" in told[0]
+    after = screen.machine.cim("show", "documents.Document", document, "--json").data[0]["components"][
+        "Facts"
+    ]
+    assert after["value"]["total"] == "1234.50"
+    assert after["corrected"]["derived"] == facts
+    assert after["corrected"]["by"].startswith("page:")
+    assert "total" not in [place["fact"] for place in after["value"]["places"]], "it was not read there"
+    assert screen.never_loaded_anew()

@@ -10,7 +10,7 @@ from cim.providers.ridge import Ridge
 from cim.providers.tesseract import Tesseract
 from cim.testing.papers import Paper, draw_papers
 from documents.facts import find_facts
-from documents.kinds import GLOSSARY, gist, nearest
+from documents.kinds import GLOSSARY, nearest
 from documents.sentiment import label
 
 
@@ -53,10 +53,9 @@ def test_the_sums_on_the_papers_add_up(papers: list[Paper], bodies: dict[str, st
 
 def test_the_providers_find_what_is_true(papers: list[Paper], bodies: dict[str, str]) -> None:
     embedding = MiniLM()
-    definitions = dict(zip(GLOSSARY, embedding.embed(list(GLOSSARY.values())), strict=True))
     for paper in papers:
         body = bodies[paper.title]
-        kind, _ = nearest(embedding.embed([gist(body)])[0], definitions)
+        kind, _ = nearest(body, GLOSSARY, embedding)
         found = find_facts(body)
         assert (kind, found.date, found.total) == (paper.kind, paper.date, paper.total), paper.title
         if paper.company is not None:

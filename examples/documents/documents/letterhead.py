@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
+from .lines import Finding, Span
 from .wording import read_words
 
 __all__ = ["find_company"]
 
 _HEAD = 14
+_LONGEST = 200
 _SUFFIX = re.compile(
     r"\b(?:SDN\.? BHD|S/B|BERHAD|ENTERPRISES?|TRADING|LTD|LIMITED|LLC|LLP|PLC|INC|CORP|CORPORATION|COMPANY"
     r"|GMBH|AG|KG|S\.?A\.?R\.?L|B\.V|N\.V|PTY|PTE|HOLDINGS?|RESTAURANT|RESTORAN|HARDWARE|SUPERMARKET"
@@ -38,27 +40,28 @@ _MISREAD = (
 _EDGES = " \t.,:;-_~*=+@'\"`|\\/<>#()[]{}\u00ab\u00bb\u201c\u201d\u2018\u2019\u2014\u2013\u00b0\u2022"
 
 
-def find_company(lines: Iterable[str]) -> str | None:
+def find_company(lines: Sequence[str]) -> Finding | None:
     """The company that made the paper, as its head has it; None where no line looks like a name.
 
     A line with a company's legal form ("... Sdn Bhd", "... Ltd") beats one that only stands
     first.
     """
-    head = [line for line in lines if line.strip()][:_HEAD]
+    head = [line[:_LONGEST].strip() for line in lines[:_HEAD]]
     best = 0.0
-    found: str | None = None
+    found: Finding | None = None
     for number, line in enumerate(head):
-        name = _name(head, number)
+        parts = _parts(head, number)
+        name = " ".join(_trim(head[part]) for part in parts)
         score = _likeness(line, name) - number * 0.25
         if score > best:
-            best, found = score, name
+            best, found = score, Finding(name, tuple(_span(head, part) for part in parts))
     return found
 
 
-def _name(head: list[str], number: int) -> str:
+def _parts(head: Sequence[str], number: int) -> tuple[int, ...]:
+    """The lines of the name: a legal form that begins its line ends the name of the line above."""
     name = _trim(head[number])
     rest = _SUFFIX.sub("", name).strip(_EDGES)
-    # A legal form that begins its line ends the name of the line above.
     if (
         number
         and _LEGAL.search(name)
@@ -67,8 +70,17 @@ def _name(head: list[str], number: int) -> str:
     ):
         above = _trim(head[number - 1])
         if above and not read_words(above) & _NOT_A_NAME and not re.search(r"\d{3}", above):
-            return f"{above} {name}"
-    return name
+            return number - 1, number
+    return (number,)
+
+
+def _span(head: Sequence[str], number: int) -> Span:
+    """Where the name stands in its line: from its first word to its last."""
+    words = _trim(head[number]).split()
+    line = head[number]
+    start = max(line.find(words[0]), 0)
+    end = line.rfind(words[-1])
+    return Span(number, start, end + len(words[-1]) if end >= start else len(line))
 
 
 def _trim(line: str) -> str:
@@ -82,6 +94,10 @@ def _trim(line: str) -> str:
     ends = [match.end() for match in _LEGAL.finditer(text)]
     if ends and len(re.findall(r"[A-Za-z]", text[ends[-1] :])) < 3:
         text = text[: ends[-1]]
+    # The like of it behind what a company is: "The Copper Kettle Restaurant 4".
+    kinds = [match.end() for match in _SUFFIX.finditer(text)]
+    if kinds and re.fullmatch(r"\s+[\da-z]", text[kinds[-1] :]):
+        text = text[: kinds[-1]]
     while text.count("(") < text.count(")") and text.endswith(")"):
         text = text[:-1].strip(_EDGES)
     return text

@@ -1,12 +1,14 @@
 """What a person sees of the documents: a board of all, and one beside its picture."""
 
 from cim import Each, Maybe, One
+from cim.views import Correction as PutRight
 from cim.views import (
     Element,
     Repeat,
     Row,
     Step,
     When,
+    area,
     blob_url,
     clock,
     day,
@@ -14,14 +16,17 @@ from cim.views import (
     each,
     entity_url,
     excerpt,
+    form,
     h,
     magnitude,
+    maybe,
     percent,
     plain,
     when,
 )
 
-from . import Document, Facts, Kind, Preview, Sentiment, Text, documents
+from . import Correct, Document, Facts, Kind, Preview, Sentiment, Text, documents
+from .facts import Doubt, Place
 
 A_MINUTE = 60_000
 """The longest bar in a timeline, in milliseconds."""
@@ -35,13 +40,20 @@ def at_work(row: Row) -> When:
     )
 
 
-def state(row: Row) -> tuple[When, Repeat]:
-    """What is being done to a document, and what went wrong."""
+def state(row: Row, facts: Maybe[Facts]) -> tuple[When, Repeat, When, When]:
+    """What is being done to a document, what went wrong, what is in doubt, and that a person was here."""
+    doubts = when(facts, lambda it: each(it.doubts, doubt_badge))
+    mended = when(row.corrected, lambda all_: h.span("corrected", class_="chip"))
     trouble = each(
         row.failed,
         lambda it: h.span(plain(it.system), ": ", it.cause, class_="badge", title=it.cause),
     )
-    return at_work(row), trouble
+    return at_work(row), trouble, doubts, mended
+
+
+def doubt_badge(doubt: Doubt) -> Element:
+    """A fact that a person should look at."""
+    return h.span(doubt.fact, "?", class_="badge", title=doubt.why)
 
 
 def sense(sentiment: Sentiment) -> Element:
@@ -100,7 +112,7 @@ def board(
         h.span(company, class_="wide quiet minor", column="Company"),
         h.span(when(sentiment, sense), class_="short minor", column="Tone"),
         h.span(extras(row), class_="short minor", column="More"),
-        h.span(state(row), class_="wide", column="State"),
+        h.span(state(row, facts), class_="wide", column="State"),
         class_="columns",
     )
 
@@ -122,8 +134,14 @@ def detail(
         h.header(h.h2(document.title), marks),
         trouble(row),
         h.div(
-            h.figure(picture(preview, alt="The first page"), class_="picture"),
-            h.div(known(facts, sentiment, text), others(row), words),
+            h.figure(marked_picture(preview, facts), class_="picture"),
+            h.div(
+                known(facts, sentiment, text),
+                corrections(row),
+                correct(row, facts, kind),
+                others(row),
+                words,
+            ),
             class_="pair",
         ),
         h.section(h.h3("How it came about"), h.ol(each(row.trail, step), class_="timeline")),
@@ -139,16 +157,65 @@ def trouble(row: Row) -> Repeat:
     )
 
 
+def marked_picture(preview: Maybe[Preview], facts: Maybe[Facts]) -> Element:
+    """The first page, and on it the place of each fact that was read there."""
+    marks = when(facts, lambda it: each(it.places, mark))
+    return h.span(picture(preview, alt="The first page"), when(preview, lambda _: marks), class_="sheet-of")
+
+
+def mark(place: Place) -> When:
+    """A box around a fact; only the first page is shown."""
+    box = h.span(
+        h.span(place.fact), class_="place", area=area(place.left, place.top, place.width, place.height)
+    )
+    return when(place.page == 1, lambda _: box)
+
+
+def corrections(row: Row) -> Repeat:
+    """What people put right, and what the machine had found."""
+
+    def told(it: PutRight) -> When:
+        was = when(it.was, lambda was: (" was read as ", h.s(was)), " was not found")
+        words = h.p(
+            h.strong(plain(it.field)), was, "; put right at ", clock(it.time), " by ", it.by, class_="told"
+        )
+        # How sure the machine was of the kind is no word of a person.
+        return when(it.field != "score", lambda _: words)
+
+    return each(row.corrected, told)
+
+
+def correct(row: Row, facts: Maybe[Facts], kind: Maybe[Kind]) -> Element:
+    """Where a person puts right what was found."""
+    return h.details(
+        h.summary("Something is wrong"),
+        form(
+            Correct,
+            row,
+            date=maybe(facts, lambda it: it.date),
+            total=maybe(facts, lambda it: it.total),
+            company=maybe(facts, lambda it: it.company),
+            kind=maybe(kind, lambda it: it.kind),
+        ),
+    )
+
+
 def known(facts: Maybe[Facts], sentiment: Maybe[Sentiment], text: Maybe[Text]) -> Element:
     """What was found in the document, as terms and values."""
     return h.dl(
         when(facts, lambda it: when(it.company, lambda company: (h.dt("Company"), h.dd(company)))),
         when(facts, lambda it: when(it.date, lambda date: (h.dt("Date"), h.dd(day(date))))),
         when(facts, lambda it: when(it.total, lambda total: (h.dt("Total"), h.dd(total, class_="numeric")))),
+        when(facts, lambda it: each(it.doubts, doubtful)),
         when(sentiment, lambda it: (h.dt("Tone"), h.dd(sense(it)))),
         when(text, lambda it: (h.dt("Read with"), h.dd(percent(it.confidence), " confidence"))),
         class_="facts",
     )
+
+
+def doubtful(doubt: Doubt) -> tuple[Element, Element]:
+    """A fact in doubt, and why."""
+    return h.dt(doubt.fact, "?"), h.dd(doubt.why, class_="doubt")
 
 
 def others(row: Row) -> When:

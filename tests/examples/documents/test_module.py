@@ -6,12 +6,25 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 import documents
-from cim import Blob, Failure
+from cim import Blob, Failure, Reject
 from cim.contract.composition import compose
-from cim.ports.reading import Page, Reading
+from cim.ports.reading import Page, Reading, Word
 from cim.testing.given import given
-from documents import Document, Kind, Preview, Receive, Received, Sentiment, Text
+from documents import (
+    Correct,
+    Corrected,
+    Document,
+    Facts,
+    Kind,
+    Preview,
+    Receive,
+    Received,
+    Sentiment,
+    Text,
+)
+from documents.facts import Doubt, Place
 from documents.kinds import GLOSSARY
+from documents.layout import packed, unpacked
 from languages import Language, languages, tell
 
 SCAN = Blob("ab" * 32, 3, "image/png")
@@ -36,12 +49,17 @@ class Store:
 
 
 class Reader:
-    """Reads a picture as the text that it is, surer the longer it is."""
+    """Reads a picture as the text that it is; tells where its words stand when asked to."""
+
+    def __init__(self, *, placed: bool = False) -> None:
+        self._placed = placed
 
     def read(self, picture: bytes) -> Reading:
         if picture == b"smudge":
             raise Failure("the picture shows nothing")
-        return Reading(picture.decode(), 0.5, ())
+        body = picture.decode()
+        words = [Word(text, 0.5, 0.0, 0.0, 0.1, 0.1, 1) for text in body.split() if self._placed]
+        return Reading(body, 0.5, tuple(words))
 
 
 class Paper:
@@ -160,11 +178,84 @@ def test_a_sentiment_is_named_and_rounded() -> None:
     assert documents.feel(Text("", 0.0), Mood()) == Sentiment("neutral", 0.0)
 
 
-def test_facts_are_found_in_the_text_or_are_none() -> None:
-    nothing = documents.find(Text("", 0.0))
-    assert (nothing.date, nothing.total, nothing.company) == (None, None, None)
-    found = documents.find(Text("Harbour Coffee Ltd\nDate: 12/03/2024\nTotal: 12.40\nThank you", 1.0))
-    assert (found.date, found.total) == ("2024-03-12", "12.40")
+def test_facts_are_found_in_the_text_or_are_none(store: Store) -> None:
+    nothing = documents.find(Text("", 0.0), store)
+    assert nothing == Facts()
+    body = "Harbour Coffee Ltd\nDate: 25/03/2024\nTotal: 12.40\nThank you"
+    found = documents.find(Text(body, 1.0), store)
+    assert (found.date, found.total) == ("2024-03-25", "12.40")
+    assert found.places == (), "where its words stand is not known"
+
+
+def test_each_fact_has_the_place_of_its_words(store: Store) -> None:
+    body = "Harbour Coffee Ltd\nDate: 25/03/2024\nTotal: 12.40\nThank you"
+    words = tuple(
+        Word(text, 0.9, 0.1 * column, 0.2 * row, 0.05, 0.1, 3)
+        for row, line in enumerate(body.splitlines())
+        for column, text in enumerate(line.split())
+    )
+    found = documents.find(Text(body, 1.0, store.keep(packed(words), "application/json")), store)
+    places = {place.fact: place for place in found.places}
+    assert places["total"] == Place("total", 3, 0.1, 0.4, 0.05, 0.1), "to a ten thousandth of the page"
+    assert (places["date"].top, places["date"].left) == (0.2, 0.1)
+    assert places["company"].top == 0.0
+
+
+def test_words_are_kept_to_a_ten_thousandth_of_the_page() -> None:
+    word = Word("Zoë", 0.91234, 0.123456, 1.0, 0.0, 0.5, 2)
+    assert unpacked(packed([word])) == (Word("Zoë", 0.9123, 0.1235, 1.0, 0.0, 0.5, 2),)
+    assert unpacked(packed([])) == ()
+
+
+def test_the_words_of_a_pictured_page_know_their_page(store: Store) -> None:
+    mixed = document(store, b"typed\n[photographed it]", "application/pdf")
+    found = documents.read(mixed, store, Paper(), Reader(placed=True))
+    assert found.words is not None
+    assert [(word.text, word.page) for word in unpacked(store.load(found.words))] == [
+        ("photographed", 2),
+        ("it", 2),
+    ]
+
+
+def test_a_correction_says_what_is_right() -> None:
+    said = Correct("d1", total=" 80.90 ", date="2018-12-25", kind="letter")
+    given(Document, RECEIVED).when(said).then(Corrected("d1", "2018-12-25", "80.90", None, "letter"))
+    given(Document, RECEIVED).when(Correct("d1", company=" ")).then(Corrected("d1", company=""))
+    assert given(Document, RECEIVED, Corrected("d1", total="1.00")).state == Document("Letter", SCAN)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (Correct("d1"), "a correction says what is right: date, total, company or kind"),
+        (Correct("d1", date="25/12/2018"), "date '25/12/2018' is no day: write it as 2018-12-25"),
+        (Correct("d1", date="20181225"), "date '20181225' is no day: write it as 2018-12-25"),
+        (Correct("d1", date="2018-02-30"), "date '2018-02-30' is no day: write it as 2018-12-25"),
+        (
+            Correct("d1", total="RM 80.9"),
+            "total 'RM 80.9' is no sum: write it with two places and no currency, as 80.90",
+        ),
+    ],
+)
+def test_a_correction_that_is_not_well_formed_is_refused(command: Correct, reason: str) -> None:
+    given(Document, RECEIVED).when(command).rejects(reason)
+
+
+def test_only_what_was_received_can_be_corrected_and_only_to_a_known_kind() -> None:
+    given(Document).when(Correct("d1", total="1.00")).rejects("no such document was received")
+    with pytest.raises(Reject, match="kind 'poem' is not known: choose one of invoice, receipt"):
+        list(Document("Letter", SCAN).decide(Correct("d1", kind="poem")))
+
+
+def test_a_correction_outranks_what_was_found_and_takes_its_place_and_doubt_away() -> None:
+    places = (Place("total", 1, 0.1, 0.2, 0.3, 0.4), Place("date", 1, 0.5, 0.2, 0.3, 0.4))
+    found = Facts("2018-05-06", "80.98", "Harbour", places, (Doubt("date", "it could be June"),))
+    after = found.correct(Corrected("d1", total="80.90", company=""))
+    assert after == Facts("2018-05-06", "80.90", None, places[1:], found.doubts)
+    assert after.correct(Corrected("d1", date="2018-06-05")).doubts == ()
+    assert found.correct(Corrected("d1", kind="letter")) == found
+    assert Kind("receipt", 0.3).correct(Corrected("d1", kind="letter")) == Kind("letter", 1.0)
+    assert Kind("receipt", 0.3).correct(Corrected("d1", total="1.00")) == Kind("receipt", 0.3)
 
 
 @pytest.mark.parametrize(

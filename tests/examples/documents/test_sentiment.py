@@ -7,11 +7,11 @@ from documents.sentiment import label
     ("score", "word"),
     [
         (-1, "negative"),
-        (-0.13, "negative"),
-        (-0.12, "neutral"),
+        (-0.11, "negative"),
+        (-0.1, "neutral"),
         (0, "neutral"),
-        (0.12, "neutral"),
-        (0.13, "positive"),
+        (0.1, "neutral"),
+        (0.11, "positive"),
     ],
 )
 def test_scores_have_names(score: float, word: str) -> None:

@@ -39,13 +39,12 @@ from cim.providers.pdfium import Pdfium
 from cim.providers.ridge import Ridge
 from cim.providers.tesseract import Tesseract
 from cim.testing.papers import draw_one_by_one
-from documents import GLOSSARY, find_facts, gist, label, nearest
+from documents import GLOSSARY, find_facts, label, nearest
 with tempfile.TemporaryDirectory() as folder:
     paper = next(draw_one_by_one(pathlib.Path(folder)))
     reading = Tesseract(language="eng").read(paper.path.read_bytes())
     embedding = MiniLM()
-    vector, *definitions = embedding.embed([gist(reading.body), *GLOSSARY.values()])
-    print(nearest(vector, dict(zip(GLOSSARY, definitions))), find_facts(reading.body))
+    print(nearest(reading.body, GLOSSARY, embedding), find_facts(reading.body))
     print(label(Ridge(embedding).score(reading.body)), flush=True)
 """
 

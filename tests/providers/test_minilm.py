@@ -45,6 +45,15 @@ def test_what_comes_after_the_last_window_does_not_count() -> None:
     assert short == long
 
 
+def test_a_text_that_comes_again_is_not_computed_again(embedding: MiniLM) -> None:
+    definition = "A definition that comes again with every document."
+    long = "dog " * 200
+    first, again, other, other_again = embedding.embed([definition, definition, long, long])
+    assert again is first
+    assert other_again is not other
+    assert other_again == other
+
+
 def test_threads_get_the_same_vectors(embedding: MiniLM) -> None:
     texts = ["The dog barks.", "The ship sails."] * 10
     with ThreadPoolExecutor(4) as threads:

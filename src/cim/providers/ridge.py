@@ -1,7 +1,7 @@
 """The mood of a text: a ridge regression on sentence vectors.
 
 Its weights come from benches/train_sentiment.py: short texts that twenty people rated each
-(Hutto and Gilbert, ICWSM 2014).
+(Hutto and Gilbert, ICWSM 2014), and words and sentences of letters that this project wrote.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SENTENCE_LIMIT = 60
 _SHORT = 12
 # Below this share of running text its mood counts for less: "Thank you, come again" on a till
 # slip is no praise.
-_MOSTLY_RUNNING = 0.5
+_MOSTLY_RUNNING = 0.7
 # Running text is held together by such words; addresses, tables and till slips are not.
 _JOINTS = frozenset({
     "a", "about", "after", "all", "am", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can",
@@ -37,8 +37,8 @@ class Ridge:
 
     It was trained on single sentences, so a longer text is judged a sentence at a time.
     Most sentences of a business letter are neutral whatever its writer feels: each one
-    counts by the square of its strength, so that a few clear words are not drowned. A text without
-    any running words (a till slip) is neutral.
+    counts by its strength, so that a few clear words are not drowned. A text without any
+    running words (a till slip) is neutral.
     """
 
     def __init__(self, embedding: Embedding) -> None:
@@ -52,8 +52,8 @@ class Ridge:
         sentences = list(_sentences(text))
         told = sum(len(sentence) for sentence in sentences) / max(1, len(" ".join(text.split())))
         scores = [self._score(vector) for vector in self._embedding.embed(sentences[:_SENTENCE_LIMIT])]
-        strength = sum(score * score for score in scores)
-        mood = sum(score**3 for score in scores) / strength if strength else 0.0
+        strength = sum(abs(score) for score in scores)
+        mood = sum(score * abs(score) for score in scores) / strength if strength else 0.0
         return mood * min(1.0, told / _MOSTLY_RUNNING)
 
     def _score(self, vector: tuple[float, ...]) -> float:

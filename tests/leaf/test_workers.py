@@ -5,8 +5,9 @@ import os
 import re
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -122,10 +123,10 @@ class Trials:
         finally:
             await workers.close()
 
-    async def run(self, workers: Workers, what: str) -> str | None:
+    async def run(self, workers: Workers, what: str, aside: Callable[[], None] = lambda: None) -> str | None:
         state = self.system.reads[0].type(what)
         async with asyncio.timeout(DEADLINE):
-            (output,) = await workers.run(self.system, {"trial": state})
+            (output,) = await workers.run(self.system, {"trial": state}, aside)
         return None if output is None else str(getattr(output, "text"))  # noqa: B009
 
 
@@ -188,6 +189,38 @@ async def test_a_step_that_hangs_is_stopped_and_the_next_run_is_made(trials: Tri
 async def test_long_work_of_short_steps_is_not_stopped(trials: Trials) -> None:
     async with trials.open(Limits(seconds=1.0)) as workers:
         assert await trials.run(workers, "long") == "long"
+
+
+async def test_a_run_that_hangs_steps_aside_and_another_is_made_meanwhile(
+    trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cim.leaf.workers.LONG", 0.2)
+    async with trials.open(Limits(seconds=5.0)) as workers:
+        is_aside = asyncio.Event()
+        hanging = asyncio.create_task(trials.run(workers, "hang", is_aside.set))
+        async with asyncio.timeout(DEADLINE):
+            await is_aside.wait()
+        assert await trials.run(workers, "meanwhile") == "meanwhile"
+        assert not hanging.done()
+        with pytest.raises(Failure, match="one step of it took more than 5 seconds"):
+            await hanging
+        pids = [await trials.run(workers, "pid") for _ in range(3)]
+        assert len(set(pids)) == 1, "what was lent is given back: one worker goes on"
+
+
+async def test_runs_that_hang_take_as_many_workers_again_and_no_more(
+    trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cim.leaf.workers.LONG", 0.2)
+    async with trials.open(Limits(seconds=3.0)) as workers:
+        told: list[str] = []
+        runs = [
+            asyncio.create_task(trials.run(workers, "hang", partial(told.append, name)))
+            for name in ("first", "second", "third")
+        ]
+        ended = await asyncio.gather(*runs, return_exceptions=True)
+        assert all(isinstance(end, Failure) for end in ended)
+        assert told == ["first", "third"], "the second waits in its place until the first has ended"
 
 
 @pytest.mark.parametrize(("what", "manner"), [("abort", "SIGABRT"), ("leave", "it ended with code 7")])

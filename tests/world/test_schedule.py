@@ -130,6 +130,41 @@ async def test_a_change_runs_what_waits_for_it_and_nothing_else(start: Start) ->
     }
 
 
+async def test_a_run_that_steps_aside_makes_room_for_another_and_gives_its_place_back_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, two, under_way, most = threading.Event(), asyncio.Event(), set[str](), 0
+
+    def slow(note: Changed[Note]) -> Upper:
+        assert note.text != "slow" or go_on.wait(10)
+        return Upper(note.text)
+
+    process = start(MemoryLog(), notes(slow), workers=1)
+    run = process.schedule._runner.run
+
+    async def told(system: Any, given: Any, aside: Callable[[], None]) -> Any:
+        nonlocal most
+        under_way.add(given["note"].text)
+        most = max(most, len(under_way))
+        if len(under_way) == 2:
+            two.set()
+        if given["note"].text == "slow":
+            aside()
+            aside()
+        try:
+            return await run(system, given, aside)
+        finally:
+            under_way.discard(given["note"].text)
+
+    monkeypatch.setattr(process.schedule._runner, "run", told)
+    for number, text in enumerate(["slow", "quick", "quicker", "quickest"]):
+        await process.send(Write(f"n{number}", text), f"c{number}")
+    await asyncio.wait_for(two.wait(), 10)
+    go_on.set()
+    await process.idle()
+    assert (len(process.values()), most) == (4, 2)
+
+
 async def test_two_processes_on_one_log_have_each_effect_once(start: Start) -> None:
     log = MemoryLog()
     here, there = start(log, notes(upper, length)), start(log, notes(upper, length))

@@ -7,8 +7,10 @@ from cim.contract.entity import EntityType
 from cim.domain.blob import Blob
 from cim.domain.errors import CimError
 from cim.domain.message import Command
+from cim.doors.dimensions import dimensions
 from cim.doors.media import media_of
 from cim.ports.blobs import BlobStore
+from cim.ports.reading import PIXEL_LIMIT
 
 LARGEST = 64 * 1024 * 1024
 """Bytes that one file may have."""
@@ -33,6 +35,16 @@ def check_size(size: int, name: str) -> None:
         raise Empty(f"{name} is empty: there is nothing to read in it")
 
 
+def check_pixels(content: bytes, media: str, name: str) -> None:
+    """Refuse by name a picture that says of itself that it is over the limit of pixels."""
+    width, height = dimensions(content, media) or (0, 0)
+    if width * height > PIXEL_LIMIT:
+        raise TooLarge(
+            f"{name} is a picture of {width:,} x {height:,} pixels: the machine takes {PIXEL_LIMIT:,} "
+            "at most in one page; scan it at a lower resolution"
+        )
+
+
 class NoFile(CimError):
     """Text where a file belongs."""
 
@@ -53,8 +65,10 @@ async def take_in(
         raise NoFile(f"{name}.{file} is a file: hand in its content (on the command line {file}=@FILE)")
     for field, value in fields.items():
         if isinstance(value, bytes):
+            media = media_of(value)
             check_size(len(value), f"{name}.{field}")
-            stored.append(await blobs.keep(value, media_of(value)))
+            check_pixels(value, media, f"{name}.{field}")
+            stored.append(await blobs.keep(value, media))
             data[field] = plain(stored[-1])
         else:
             data[field] = value

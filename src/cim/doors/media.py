@@ -14,10 +14,17 @@ _BEGINNINGS = (
     (b"GIF89a", "image/gif"),
     (b"II*\x00", "image/tiff"),
     (b"MM\x00*", "image/tiff"),
+    (b"II+\x00", "image/tiff"),
+    (b"MM\x00+", "image/tiff"),
+    (b"8BPS", "image/vnd.adobe.photoshop"),
     (b"BM", "image/bmp"),
     (b"\xff\x4f\xff\x51", "image/jp2"),
     (b"\x00\x00\x00\x0cjP  ", "image/jp2"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"PK\x05\x06", "application/zip"),
 )
+# The brands of ISO base media files that hold one picture.
+_BRANDS = {b"heic": "image/heic", b"heix": "image/heic", b"mif1": "image/heic", b"avif": "image/avif"}
 
 
 def media_of(content: bytes) -> str:
@@ -27,6 +34,8 @@ def media_of(content: bytes) -> str:
             return media
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
+    if content[4:8] == b"ftyp" and content[8:12] in _BRANDS:
+        return _BRANDS[content[8:12]]
     # PDF readers look for the mark in the first kilobyte, so a PDF may have something before it.
     if b"%PDF-" in content[:1024]:
         return PDF

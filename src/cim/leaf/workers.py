@@ -1,7 +1,8 @@
 """Systems in processes of their own: what hangs, crashes or eats memory takes down nothing but itself.
 
 A worker runs one system at a time. It is killed when it takes longer over one step (a provider's call,
-or its own code between two) than the machine allows, and started again when it is needed.
+or its own code between two) than the machine allows, and started again when it is needed. Before that,
+a run with a long step steps aside: it goes on behind the others, and another worker takes its place.
 """
 
 import asyncio
@@ -30,6 +31,12 @@ TRIES = 3
 
 START = 60.0
 """Seconds that a worker has to load its modules and weights."""
+
+LONG = 1 / 6
+"""The share of a step's limit after which its run steps aside: 5 s of 30."""
+
+BEHIND = 15
+"""How far a worker then stands back behind the leaf and the other workers."""
 
 
 class Gone(Exception):
@@ -100,8 +107,21 @@ class Worker:
         await self.process.wait()
 
 
+@dataclass(eq=False, slots=True)
+class Run:
+    """A run under way; ``tell_aside`` tells the schedule that it has stepped aside."""
+
+    system: SystemType
+    values: Mapping[str, Any]
+    tell_aside: Callable[[], None]
+    is_aside: bool = False
+
+
 class Workers:
-    """Runs systems in up to ``count`` worker processes; fulfils :class:`cim.world.schedule.Runner`."""
+    """Runs systems in worker processes; fulfils :class:`cim.world.runner.Runner`.
+
+    There are as many as it was opened with, and at most as many again for runs that stepped aside.
+    """
 
     def __init__(
         self,
@@ -114,15 +134,19 @@ class Workers:
         self._serve, self._limits = serve, limits
         self._blobs, self._clock, self._tell = blobs, clock, tell
         self._all: set[Worker] = set()
-        # A place for each run at once: with an idle worker in it, or None where one is to be started.
-        self._places: asyncio.LifoQueue[Worker | None] = asyncio.LifoQueue()
+        # A place for each run at once, and the workers that wait for one; where none does, one is started.
+        self._places = asyncio.Semaphore(0)
+        self._idle: list[Worker] = []
+        self._room_aside = 0
 
     async def open(self, count: int) -> None:
         """Start the first workers side by side; a run waits for one of them. Raises :class:`Misdeclared`
         where a worker cannot be, such as for weights that are damaged."""
+        self._room_aside = count
 
         async def one() -> None:
-            self._places.put_nowait(await self._start())
+            self._idle.append(await self._start())
+            self._places.release()
 
         for error in await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True):
             if isinstance(error, BaseException):
@@ -133,53 +157,75 @@ class Workers:
         while self._all:
             await self._all.pop().end()
 
-    async def run(self, system: SystemType, given: Mapping[str, Any]) -> tuple[Component | None, ...]:
+    async def run(
+        self, system: SystemType, given: Mapping[str, Any], aside: Callable[[], None]
+    ) -> tuple[Component | None, ...]:
         """One run; raises :class:`Failure` with the cause of whatever ended it.
 
         A worker that ends by itself may have been killed by somebody else: the run is made again, in a
         fresh one, and only what ends :data:`TRIES` of them is at fault.
         """
+        values = {name: codec.plain(value) for name, value in given.items() if not isinstance(value, type)}
         for _ in range(TRIES):
             try:
-                return await self._once(system, given)
+                return await self._once(Run(system, values, aside))
             except Gone as gone:
                 manner = str(gone)
                 self._tell(f"a worker at {system} is gone: {manner}")
         raise Failure(f"the process that worked on it ended {TRIES} times: {manner}")
 
-    async def _once(self, system: SystemType, given: Mapping[str, Any]) -> tuple[Component | None, ...]:
-        worker = await self._places.get()
+    async def _once(self, run: Run) -> tuple[Component | None, ...]:
+        await self._places.acquire()
+        worker: Worker | None = None
         try:
-            worker = worker or await self._start()
-            answer = await self._answer(worker, system, given)
+            worker = self._idle.pop() if self._idle else await self._start()
+            answer = await self._answer(worker, run)
         except BaseException:
             # Nobody waits for its answer any more, so it must not give it to the next run.
-            self._places.put_nowait(None)
+            self._give_back(run)
             if worker is not None:
-                self._all.discard(worker)
-                await worker.end()
+                await self._end(worker)
             raise
-        self._places.put_nowait(worker)
+        if run.is_aside:  # nobody may let it come forward again
+            await self._end(worker)
+        else:
+            self._idle.append(worker)
+        self._give_back(run)
         if answer.kind == "failed":
             raise Failure(answer.text)
-        return tuple(_output(system, one) for one in answer.data)
+        return tuple(_output(run.system, one) for one in answer.data)
+
+    async def _end(self, worker: Worker) -> None:
+        self._all.discard(worker)
+        await worker.end()
+
+    def _step_aside(self, run: Run, worker: Worker) -> None:
+        if run.is_aside or not self._room_aside:
+            return
+        self._room_aside -= 1
+        run.is_aside = True
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, worker.process.pid, BEHIND)
+        self._places.release()
+        run.tell_aside()
+
+    def _give_back(self, run: Run) -> None:
+        """Give back the run's place, or the room that it took aside."""
+        if run.is_aside:
+            self._room_aside += 1
+            run.is_aside = False
+        else:
+            self._places.release()
 
     async def _start(self) -> Worker:
         worker = await Worker.start(self._serve, self._limits)
         self._all.add(worker)
         return worker
 
-    async def _answer(self, worker: Worker, system: SystemType, given: Mapping[str, Any]) -> Frame:
-        values = {name: codec.plain(value) for name, value in given.items() if not isinstance(value, type)}
-        await worker.say(Frame("run", str(system), values))
+    async def _answer(self, worker: Worker, run: Run) -> Frame:
+        await worker.say(Frame("run", str(run.system), run.values))
         while True:
-            try:
-                async with asyncio.timeout(self._limits.seconds):
-                    said = await worker.hear()
-            except TimeoutError as error:
-                raise Failure(
-                    f"stopped: one step of it took more than {self._limits.seconds:g} seconds"
-                ) from error
+            said = await self._step(worker, run)
             match said.kind:
                 case "done" | "failed":
                     return said
@@ -191,6 +237,18 @@ class Workers:
                     await worker.say(await self._kept(said))
                 case strange:
                     raise Gone(f"it said {strange!r}, which is no frame of a worker")
+
+    async def _step(self, worker: Worker, run: Run) -> Frame:
+        """What the worker says at the end of its step; raises :class:`Failure` at the limit."""
+        limit = self._limits.seconds
+        long = asyncio.get_running_loop().call_later(LONG * limit, self._step_aside, run, worker)
+        try:
+            async with asyncio.timeout(limit):
+                return await worker.hear()
+        except TimeoutError as error:
+            raise Failure(f"stopped: one step of it took more than {limit:g} seconds") from error
+        finally:
+            long.cancel()
 
     async def _loaded(self, sha256: str) -> Frame:
         try:

@@ -14,14 +14,15 @@ import pypdfium2.raw as pdfium
 
 from cim.domain.errors import Failure
 from cim.ports.reading import Page
+from cim.providers.pdf_words import own_text
 
 __all__ = ["Pdfium"]
 
 _POINTS_AN_INCH = 72.0
 _NO_PAGES = re.compile(rb"/Count\s+0\b")
 _A_PAGE = re.compile(rb"/Type\s*/Page\b")
-# A page without a single word of two letters says nothing, or not in letters.
-_TWO_LETTERS = re.compile(r"\w\w")
+# What reads pictures can't take a longer side.
+_LONGEST_SIDE = 16_000
 
 # PDFium is not thread-safe, anywhere, so the whole process has one lock. It can be taken
 # again by its own thread, because the garbage collector may close a forgotten file there.
@@ -51,10 +52,7 @@ class Pdfium:
                     "Split it and hand in the parts."
                 )
             for number in range(1, count + 1):
-                with _page(document, number) as page:
-                    text = _text(page)
-                    made = Page(number, text, None if text else self._scan(page))
-                yield made
+                yield self._made(document, number)
 
     def picture(self, content: bytes, page: int, width: int) -> bytes:
         """A PNG of one page, `width` pixels wide unless that passes the pixel limit."""
@@ -66,12 +64,20 @@ class Pdfium:
             with _page(document, page) as opened:
                 return self._picture(opened, width / opened.get_width())
 
+    def _made(self, document: pypdfium2.PdfDocument, number: int) -> Page:
+        with _page(document, number) as page:
+            own = own_text(page, number)
+            if own is None:
+                return Page(number, "", self._scan(page))
+            return Page(number, own.text, None, own.words)
+
     def _scan(self, page: pypdfium2.PdfPage) -> bytes:
         return self._picture(page, self._dpi / _POINTS_AN_INCH)
 
     def _picture(self, page: pypdfium2.PdfPage, scale: float) -> bytes:
         width, height = page.get_size()
-        scale = min(scale, math.sqrt(self._pixel_limit / (width * height)))
+        most = math.sqrt(self._pixel_limit / (width * height))
+        scale = min(scale, most, _LONGEST_SIDE / max(width, height))
         bitmap = page.render(scale=scale, grayscale=False, may_draw_forms=True)
         try:
             png = io.BytesIO()
@@ -103,11 +109,11 @@ def _opened(content: bytes) -> Iterator[pypdfium2.PdfDocument]:
 def _page(document: pypdfium2.PdfDocument, number: int) -> Iterator[pypdfium2.PdfPage]:
     with _one_at_a_time:
         try:
-            page = document[number - 1]
+            page = _with_its_notes(document, number)
         except pypdfium2.PdfiumError as error:
             raise Failure(f"Page {number} of the PDF is damaged. Export it again.") from error
         try:
-            if min(page.get_size()) <= 0:
+            if not all(0 < side < math.inf for side in page.get_size()):
                 raise Failure(f"Page {number} of the PDF has no size. Export it again.")
             yield page
         except pypdfium2.PdfiumError as error:
@@ -116,28 +122,15 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> Iterator[pypdfium2.Pd
             page.close()
 
 
-def _text(page: pypdfium2.PdfPage) -> str:
-    """The page's own text; "" where there is none that a person would see the same way."""
-    textpage = page.get_textpage()
-    try:
-        text = textpage.get_text_range()
-        if not _TWO_LETTERS.search(text) or _is_mostly_picture(page, text):
-            return ""
-        return "\n".join(line.rstrip() for line in text.replace("\r\n", "\n").split("\n")).strip()
-    finally:
-        textpage.close()
-
-
-def _is_mostly_picture(page: pypdfium2.PdfPage, text: str) -> bool:
-    # A scan with a typed caption or stamp: the caption alone would hide what the scan says.
-    if len(text) > 400:
-        return False
-    area = math.prod(page.get_size())
-    covered = 0.0
-    for item in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=4):
-        left, bottom, right, top = item.get_bounds()
-        covered += abs(right - left) * abs(top - bottom)
-    return bool(covered > area * 0.3)
+def _with_its_notes(document: pypdfium2.PdfDocument, number: int) -> pypdfium2.PdfPage:
+    """The page, with what is filled into its form or noted on it made part of it."""
+    page = document[number - 1]
+    if pdfium.FPDFPage_GetAnnotCount(page) > 0:
+        changed = pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY)
+        if changed == pdfium.FLATTEN_SUCCESS:
+            page.close()
+            page = document[number - 1]
+    return page
 
 
 def _cause(error: pypdfium2.PdfiumError, content: bytes) -> str:

@@ -23,7 +23,7 @@ class Threads:
         self._needs = {str(system): needs(system) for system in systems}
         self._executor = executor
 
-    async def run(self, system: SystemType, given: Mapping[str, Any]) -> Any:
+    async def run(self, system: SystemType, given: Mapping[str, Any], aside: Callable[[], None]) -> Any:
         """See :class:`cim.world.runner.Runner`."""
         loop = asyncio.get_running_loop()
         whole = {**given, **self._needs[str(system)]}

@@ -28,6 +28,18 @@ LONGEST_CAUSE = 500
 """Characters of a failure's cause that are kept."""
 
 
+class _Place:
+    """A run's place among those at once, given back once: at its end, or when it steps aside."""
+
+    def __init__(self, free: asyncio.Semaphore) -> None:
+        self._free, self._left = free, False
+
+    def leave(self) -> None:
+        if not self._left:
+            self._left = True
+            self._free.release()
+
+
 class Schedule:
     """Keeps the systems of a composition at work on a world.
 
@@ -113,10 +125,11 @@ class Schedule:
                 self._wake.set()
 
     async def _one(self, system: SystemType, entity: Entity) -> None:
+        place = _Place(self._free)
         try:
-            await self._make(system, entity)
+            await self._make(system, entity, place)
         finally:
-            self._free.release()
+            place.leave()
             del self._running[str(system), entity.ref]
             self._rest(system, entity)
             self._look(entity)
@@ -129,14 +142,14 @@ class Schedule:
         if not at_work:
             del self._at_work[entity.ref]
 
-    async def _make(self, system: SystemType, entity: Entity) -> None:
+    async def _make(self, system: SystemType, entity: Entity, place: _Place) -> None:
         for delay in delays():
             due = call(system, entity)
             if due is None:
                 return
             started = self._clock.monotonic()
             try:
-                outputs = await self._outputs(due)
+                outputs = await self._outputs(due, place)
             except LinkLost:  # no input is to blame: the run is made again when the link is back
                 await self._clock.sleep(delay)
                 continue
@@ -149,8 +162,8 @@ class Schedule:
                 await self._writer.failed(due, _cause(refused), self._took(started))
             return
 
-    async def _outputs(self, due: Call) -> tuple[Component | None, ...]:
-        return _checked(due.system, await self._runner.run(due.system, arguments(due)))
+    async def _outputs(self, due: Call, place: _Place) -> tuple[Component | None, ...]:
+        return _checked(due.system, await self._runner.run(due.system, arguments(due), place.leave))
 
     def _took(self, started: float) -> float:
         return (self._clock.monotonic() - started) * 1000

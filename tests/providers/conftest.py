@@ -1,6 +1,11 @@
 """The providers, each made once: loading takes longer than most tests."""
 
+from __future__ import annotations
+
 import io
+import os
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -9,10 +14,27 @@ from cim.providers.minilm import MiniLM
 from cim.providers.pdfium import Pdfium
 from cim.providers.tesseract import Tesseract
 
+if TYPE_CHECKING:
+    from cim.providers.rapid import Rapid
+
 
 @pytest.fixture(scope="session")
 def ocr() -> Tesseract:
     return Tesseract()
+
+
+@pytest.fixture(scope="session")
+def needs_rapid() -> None:
+    """Skips by name where the extra is not installed; in CI the test goes on, and fails."""
+    if find_spec("rapidocr") is None and os.environ.get("CI") != "true":
+        pytest.skip("needs the extra: install composable-information-machine[rapidocr]")
+
+
+@pytest.fixture(scope="session")
+def rapid(needs_rapid: None) -> Rapid:
+    from cim.providers.rapid import Rapid
+
+    return Rapid()
 
 
 @pytest.fixture(scope="session")

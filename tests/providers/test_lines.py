@@ -1,7 +1,8 @@
 import pytest
 
 from cim.ports.reading import Word
-from cim.providers.lines import Line, best_of, body_of, confidence_of, turned_back
+from cim.providers.calibration import Calibration
+from cim.providers.lines import Line, best_of, body_of, confidence_of, reading_of, turned_back
 
 
 def word(text: str, confidence: float, left: float, top: float, width: float = 0.1) -> Word:
@@ -64,3 +65,12 @@ def test_words_go_back_to_where_they_stood(degrees: int, left: float, top: float
     back = turned_back(line, degrees, size, size).words[0]
     assert (back.left, back.top) == pytest.approx((left, top))
     assert (back.width, back.height) == pytest.approx((0.2, 0.02) if degrees % 180 == 0 else (0.02, 0.2))
+
+
+def test_a_reading_has_a_gap_between_pages_and_none_for_a_blank_one() -> None:
+    pages = [[Line((word("One", 0.5, 0.1, 0.1),), 0)], [], [Line((word("Two", 1.0, 0.1, 0.1),), 0)]]
+    reading = reading_of(pages, Calibration(((0.0, 0.2), (1.0, 0.8))))
+    assert reading.body == "One\n\nTwo"
+    assert [found.confidence for found in reading.words] == pytest.approx([0.5, 0.8])
+    assert reading.confidence == pytest.approx(0.65)
+    assert reading_of([[]], Calibration(((0.0, 0.2), (1.0, 0.8)))).confidence == 0.0

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cim.providers.pictures import even_light, resized, tilt_of, without_grain
+from cim.providers.pictures import even_light, inked_part, resized, tilt_of, without_grain
 
 
-@pytest.mark.parametrize("degrees", [-5, -2, 3, 6])
+@pytest.mark.parametrize("degrees", [-12, -5, -2, 3, 6])
 def test_the_tilt_of_a_page_is_told(note: Image.Image, degrees: int) -> None:
     turned = note.convert("L").rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=255)
     assert tilt_of(turned) == pytest.approx(-degrees, abs=0.5)
@@ -43,3 +43,21 @@ def test_only_grainy_pictures_are_smoothed(note: Image.Image) -> None:
 
 def test_nothing_becomes_smaller_than_a_pixel() -> None:
     assert resized(Image.new("L", (1, 900)), 0.1).size == (1, 90)
+
+
+def test_a_shadow_is_no_lid() -> None:
+    scan = Image.new("L", (800, 800), 230)
+    scan.paste(105, (0, 400, 800, 800))
+    scan.paste(30, (300, 600, 500, 620))
+    even = np.asarray(even_light(scan))
+    assert even[605:615, 310:490].max() < 120
+    assert even[700:780, 20:780].min() > 240
+
+
+def test_the_sample_of_a_page_lies_where_its_print_is() -> None:
+    page = Image.new("L", (1000, 1000), 255)
+    page.paste(0, (40, 900, 300, 960))
+    sample = inked_part(page)
+    assert sample.size == (600, 600)
+    assert np.count_nonzero(np.asarray(sample) == 0) == 260 * 60
+    assert inked_part(Image.new("L", (1, 1), 255)).size == (1, 1)

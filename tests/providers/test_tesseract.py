@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from cim.domain.errors import Failure
 from cim.ports.reading import Ocr
+from cim.providers.calibration import TESSERACT, Calibration
 from cim.providers.tesseract import Tesseract
 
 TEXT = "Harbour Coffee Ltd Two large coffees Total 12.40"
@@ -33,7 +34,7 @@ def test_reads_lines_with_their_places(ocr: Tesseract, note_file: bytes) -> None
     assert all(0 <= word.confidence <= 1 for word in reading.words)
 
 
-@pytest.mark.parametrize("degrees", [90, 180, 270, 4, -5])
+@pytest.mark.parametrize("degrees", [90, 180, 270, 4, -5, 94])
 def test_turns_a_page_upright_and_tells_places_on_the_page_as_it_came(
     ocr: Tesseract, note: Image.Image, degrees: int
 ) -> None:
@@ -139,3 +140,39 @@ def test_columns_are_read_one_after_the_other(ocr: Tesseract, shared: Callable[[
     assert len(true & set(body.split())) > 0.9 * len(true)
     assert body.index("FAST FORWARD") < body.index("unwanted sections")
     assert "RECORD and PLAY,\nthen play" in body
+
+
+def test_words_are_those_of_the_body_in_their_order(ocr: Tesseract, shared: Callable[[str], Path]) -> None:
+    scans = sorted(shared("receipts").glob("*.page.jpg"))
+    for scan in [*scans[::8], shared("pages") / "linn.png"]:
+        reading = ocr.read(scan.read_bytes())
+        assert [word.text for word in reading.words] == reading.body.split(), scan.name
+
+
+def test_large_letters_are_read_as_well_as_small_ones(ocr: Tesseract, note: Image.Image) -> None:
+    large = note.resize((note.width * 4, note.height * 4))
+    assert ocr.read(saved(large)).body.split() == TEXT.split()
+
+
+@pytest.mark.parametrize("degrees", [95, 170])
+def test_a_page_is_turned_upright_and_made_level(
+    ocr: Tesseract, shared: Callable[[str], Path], degrees: int
+) -> None:
+    scan = shared("receipts") / "563.page.jpg"
+    with Image.open(scan) as image:
+        level = ocr.read(scan.read_bytes())
+        turned = image.convert("L").rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=255)
+    true = set(level.body.split())
+    assert len(true & set(ocr.read(saved(turned)).body.split())) > 0.7 * len(true)
+
+
+def test_confidence_goes_through_the_calibration(ocr: Tesseract, note_file: bytes) -> None:
+    raw = Tesseract(calibration=Calibration(((0.0, 0.0), (1.0, 1.0)))).read(note_file)
+    halved = Tesseract(calibration=Calibration(((0.0, 0.0), (1.0, 0.5)))).read(note_file)
+    assert [word.confidence for word in halved.words] == pytest.approx(
+        [word.confidence / 2 for word in raw.words]
+    )
+    assert halved.confidence == pytest.approx(raw.confidence / 2)
+    assert [word.confidence for word in ocr.read(note_file).words] == pytest.approx(
+        [TESSERACT(word.confidence) for word in raw.words]
+    )

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from cim.ports.reading import Word
+from cim.ports.reading import Reading, Word
+from cim.providers.calibration import Calibration
 
-__all__ = ["Line", "best_of", "body_of", "confidence_of", "turned_back"]
+__all__ = ["Line", "best_of", "body_of", "confidence_of", "reading_of", "turned_back"]
 
 # Above it two boxes lie over each other, below the other two they don't.
 _SAME_ROW = 0.6
@@ -58,6 +59,17 @@ def body_of(lines: Sequence[Line]) -> str:
             rows.append("")
         rows.append(" ".join(word.text for word in line.words))
     return "\n".join(rows)
+
+
+def reading_of(pages: Iterable[Sequence[Line]], calibration: Calibration) -> Reading:
+    """The reading of all pages of a picture, its confidence calibrated."""
+    bodies: list[str] = []
+    words: list[Word] = []
+    for lines in pages:
+        bodies.append(body_of(lines))
+        words.extend(word for line in lines for word in line.words)
+    surely = tuple(replace(word, confidence=calibration(word.confidence)) for word in words)
+    return Reading("\n\n".join(body for body in bodies if body), confidence_of(surely), surely)
 
 
 def best_of(first: Sequence[Line], second: Sequence[Line]) -> list[Line]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps, ImageSequence, UnidentifiedImageError
 
 from cim.domain.errors import Failure
+from cim.ports.reading import PIXEL_LIMIT
 
-# A4 at 600 dpi is 35 million pixels. More costs memory that a small host doesn't have.
-PIXEL_LIMIT = 60_000_000
 FRAME_LIMIT = 100
+# What Pillow opens for others may start programs, such as Ghostscript.
+_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM")
 _GRAIN = 3.0
 _TILT_PIXELS = 300_000
 
@@ -27,7 +29,7 @@ def grey_pages(picture: bytes, pixel_limit: int = PIXEL_LIMIT) -> Iterator[Image
     off, or is larger than `pixel_limit` a page or `FRAME_LIMIT` pages.
     """
     try:
-        with Image.open(io.BytesIO(picture)) as image:
+        with Image.open(io.BytesIO(picture), formats=_FORMATS) as image:
             for number, frame in enumerate(_frames(image), start=1):
                 _check_size(frame, number, pixel_limit)
                 yield _grey(ImageOps.exif_transpose(frame))
@@ -112,7 +114,7 @@ def even_light(image: Image.Image) -> Image.Image:
 def _lid(small: Image.Image) -> Image.Image:
     """A mask of what is dark and reaches in from the edge, a little widened."""
     grey = np.asarray(small, dtype=np.float32)
-    dark = grey < 0.5 * float(np.percentile(grey, 85))
+    dark = grey < 0.35 * float(np.percentile(grey, 85))
     inside = np.zeros_like(dark)
     inside[1:-1, 1:-1] = True
     lid = dark & ~inside
@@ -144,7 +146,7 @@ def without_grain(image: Image.Image) -> Image.Image:
 def tilt_of(image: Image.Image) -> float:
     """By how many degrees counter-clockwise a page must be turned for its lines to be level.
 
-    At the right angle rows of print and rows of paper differ most. Looked for within 8
+    At the right angle rows of print and rows of paper differ most. Looked for within 16
     degrees either way, to a quarter of a degree; 0 for a page without print.
     """
     small = resized(image, min(1.0, (_TILT_PIXELS / (image.width * image.height)) ** 0.5))
@@ -155,6 +157,17 @@ def tilt_of(image: Image.Image) -> float:
         rows = np.asarray(ink.rotate(degrees), dtype=np.float32).sum(axis=1)
         return float(np.square(np.diff(rows)).sum())
 
-    coarse = max((float(degrees) for degrees in range(-8, 9)), key=contrast)
+    coarse = max((float(degrees) for degrees in range(-16, 17)), key=contrast)
     fine = max((coarse + step / 4 for step in range(-3, 4)), key=contrast)
     return fine if contrast(fine) > 1.2 * contrast(0.0) else 0.0
+
+
+def inked_part(image: Image.Image) -> Image.Image:
+    """A part of a page with print in it, 0.6 of its width and height, around the middle of its print."""
+    grey = np.asarray(resized(image, 1 / 8))
+    ink = np.argwhere(grey < 0.75 * float(np.median(grey)))
+    across, down = (0.6 * image.width, 0.6 * image.height)
+    y, x = (float(middle) * 8 for middle in np.median(ink, axis=0)) if len(ink) else (down, across)
+    left = min(max(0.0, x - across / 2), image.width - across)
+    top = min(max(0.0, y - down / 2), image.height - down)
+    return image.crop((int(left), int(top), math.ceil(left + across), math.ceil(top + down)))

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from cim.providers.pictures import even_light, inked_part, resized, tilt_of, without_grain
+from cim.providers.pictures import dark_on_light, even_light, inked_part, resized, tilt_of, without_grain
 
 
 @pytest.mark.parametrize("degrees", [-12, -5, -2, 3, 6])
@@ -61,3 +61,12 @@ def test_the_sample_of_a_page_lies_where_its_print_is() -> None:
     assert sample.size == (600, 600)
     assert np.count_nonzero(np.asarray(sample) == 0) == 260 * 60
     assert inked_part(Image.new("L", (1, 1), 255)).size == (1, 1)
+
+
+def test_white_print_on_black_is_turned_about_and_a_page_on_a_dark_table_is_not(note: Image.Image) -> None:
+    grey = note.convert("L")
+    assert dark_on_light(grey) is grey
+    assert np.array_equal(np.asarray(dark_on_light(ImageOps.invert(grey))), np.asarray(grey))
+    table = Image.new("L", (note.width * 3, note.height * 3), 20)
+    table.paste(grey, (note.width, note.height))
+    assert dark_on_light(table) is table

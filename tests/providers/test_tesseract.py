@@ -1,4 +1,6 @@
 import io
+import math
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from cim.domain.errors import Failure
-from cim.ports.reading import Ocr
+from cim.ports.reading import Ocr, Word
 from cim.providers.calibration import TESSERACT, Calibration
 from cim.providers.tesseract import Tesseract
 
@@ -149,21 +151,54 @@ def test_words_are_those_of_the_body_in_their_order(ocr: Tesseract, shared: Call
         assert [word.text for word in reading.words] == reading.body.split(), scan.name
 
 
-def test_large_letters_are_read_as_well_as_small_ones(ocr: Tesseract, note: Image.Image) -> None:
-    large = note.resize((note.width * 4, note.height * 4))
-    assert ocr.read(saved(large)).body.split() == TEXT.split()
+def test_large_letters_are_read_as_well_as_small_ones(ocr: Tesseract, shared: Callable[[str], Path]) -> None:
+    scan = shared("receipts") / "087.page.jpg"
+    with Image.open(scan) as image:
+        large = image.convert("L").resize((image.width * 3, image.height * 3), Image.Resampling.BICUBIC)
+    true, read = (Counter(ocr.read(content).body.split()) for content in (scan.read_bytes(), saved(large)))
+    assert (true & read).total() > 0.85 * true.total()
 
 
 @pytest.mark.parametrize("degrees", [95, 170])
-def test_a_page_is_turned_upright_and_made_level(
+def test_a_page_is_turned_upright_and_made_level_and_its_words_stand_where_they_are_seen(
     ocr: Tesseract, shared: Callable[[str], Path], degrees: int
 ) -> None:
     scan = shared("receipts") / "563.page.jpg"
     with Image.open(scan) as image:
-        level = ocr.read(scan.read_bytes())
         turned = image.convert("L").rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=255)
-    true = set(level.body.split())
-    assert len(true & set(ocr.read(saved(turned)).body.split())) > 0.7 * len(true)
+        size = image.size
+    level, found = ocr.read(scan.read_bytes()), ocr.read(saved(turned))
+    true, read = (Counter(reading.body.split()) for reading in (level, found))
+    assert (true & read).total() > 0.7 * true.total()
+    once = [word for word in level.words if true[word.text] == read[word.text] == 1]
+    where = {word.text: middle(word, turned.size) for word in found.words}
+    apart = [
+        math.dist(seen_turned(middle(word, size), size, turned.size, degrees), where[word.text])
+        for word in once
+    ]
+    assert len(apart) > 20
+    assert max(apart) < 0.02 * max(turned.size), "in pixels"
+
+
+def middle(word: Word, size: tuple[int, int]) -> tuple[float, float]:
+    return (word.left + word.width / 2) * size[0], (word.top + word.height / 2) * size[1]
+
+
+def seen_turned(
+    place: tuple[float, float], size: tuple[int, int], turned: tuple[int, int], degrees: float
+) -> tuple[float, float]:
+    """Where a place of a page is seen after the page was turned counter-clockwise about its middle."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    across, down = place[0] - size[0] / 2, place[1] - size[1] / 2
+    return across * cos + down * sin + turned[0] / 2, down * cos - across * sin + turned[1] / 2
+
+
+def test_white_print_on_black_is_read_too(ocr: Tesseract, shared: Callable[[str], Path]) -> None:
+    scan = shared("receipts") / "563.page.jpg"
+    with Image.open(scan) as image:
+        inverse = ImageOps.invert(image.convert("L"))
+    true, read = (Counter(ocr.read(content).body.split()) for content in (scan.read_bytes(), saved(inverse)))
+    assert (true & read).total() > 0.9 * true.total()
 
 
 def test_confidence_goes_through_the_calibration(ocr: Tesseract, note_file: bytes) -> None:

@@ -17,6 +17,8 @@ FRAME_LIMIT = 100
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM")
 _GRAIN = 3.0
 _TILT_PIXELS = 300_000
+# Greys of 0 to 255, and the share of bright areas below which a dark picture is white print on black.
+_DARK, _BRIGHT, _BRIGHT_SHARE = 90, 170, 0.03
 
 _WIDE_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
@@ -93,6 +95,16 @@ def resized(image: Image.Image, scale: float) -> Image.Image:
         return image
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size, Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.BOX)
+
+
+def dark_on_light(image: Image.Image) -> Image.Image:
+    """The picture with its print darker than its paper: white print on black is turned about.
+
+    A page on a dark table is mostly dark, too, but has areas of white paper; white strokes alone make none.
+    """
+    areas = np.asarray(resized(image, 1 / 16))
+    dark = float(np.median(areas)) < _DARK and float((areas > _BRIGHT).mean()) < _BRIGHT_SHARE
+    return ImageOps.invert(image) if dark else image
 
 
 def even_light(image: Image.Image) -> Image.Image:

@@ -20,7 +20,15 @@ from cim.domain.errors import Failure
 from cim.ports.reading import PIXEL_LIMIT, Reading, Word
 from cim.providers.calibration import TESSERACT, Calibration
 from cim.providers.lines import Line, best_of, confidence_of, reading_of, turned_back
-from cim.providers.pictures import even_light, grey_pages, inked_part, resized, tilt_of, without_grain
+from cim.providers.pictures import (
+    dark_on_light,
+    even_light,
+    grey_pages,
+    inked_part,
+    resized,
+    tilt_of,
+    without_grain,
+)
 from cim.providers.weights import PINNED, verified
 
 __all__ = ["Tesseract"]
@@ -142,6 +150,7 @@ class Tesseract:
     def _read_page(self, image: Image.Image, page: int) -> list[Line]:
         image = resized(image, min(1.0, (_ENOUGH_PIXELS / (image.width * image.height)) ** 0.5))
         image = resized(image, min(1.0, _LONGEST_SIDE / max(image.size)))
+        image = dark_on_light(image)
         sheet = self._sheet(image, 0)
         lines = self._read_once(sheet.image, sheet.ways[0], page)
         if _sureness(lines) < _UNREADABLE and (quarter := self._quarter(image)):

@@ -42,7 +42,7 @@ def test_a_sound_machine_is_told_so(machine: Place) -> None:
             "sound": True,
             "commits": last,
             "entities": 5,
-            "blobs": 6,
+            "blobs": 10,
             "compared": [f"the head kept at {last}"],
             "faults": [],
         }

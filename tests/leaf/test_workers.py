@@ -208,7 +208,7 @@ async def test_a_run_that_hangs_steps_aside_and_another_is_made_meanwhile(
         assert len(set(pids)) == 1, "what was lent is given back: one worker goes on"
 
 
-async def test_runs_that_hang_take_as_many_workers_again_and_no_more(
+async def test_runs_that_hang_take_twice_as_many_workers_more_and_no_more(
     trials: Trials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cim.leaf.workers.LONG", 0.2)
@@ -216,11 +216,11 @@ async def test_runs_that_hang_take_as_many_workers_again_and_no_more(
         told: list[str] = []
         runs = [
             asyncio.create_task(trials.run(workers, "hang", partial(told.append, name)))
-            for name in ("first", "second", "third")
+            for name in ("first", "second", "third", "fourth")
         ]
         ended = await asyncio.gather(*runs, return_exceptions=True)
         assert all(isinstance(end, Failure) for end in ended)
-        assert told == ["first", "third"], "the second waits in its place until the first has ended"
+        assert told == ["first", "second", "fourth"], "the third keeps its place until the first has ended"
 
 
 @pytest.mark.parametrize(("what", "manner"), [("abort", "SIGABRT"), ("leave", "it ended with code 7")])

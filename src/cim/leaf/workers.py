@@ -35,6 +35,9 @@ START = 60.0
 LONG = 1 / 6
 """The share of a step's limit after which its run steps aside: 5 s of 30."""
 
+ROOM_ASIDE = 2
+"""Runs that may be aside at once, for each worker."""
+
 BEHIND = 15
 """How far a worker then stands back behind the leaf and the other workers."""
 
@@ -120,7 +123,8 @@ class Run:
 class Workers:
     """Runs systems in worker processes; fulfils :class:`cim.world.runner.Runner`.
 
-    There are as many as it was opened with, and at most as many again for runs that stepped aside.
+    There are as many as it was opened with, and at most :data:`ROOM_ASIDE` times as many for runs that
+    stepped aside.
     """
 
     def __init__(
@@ -142,7 +146,7 @@ class Workers:
     async def open(self, count: int) -> None:
         """Start the first workers side by side; a run waits for one of them. Raises :class:`Misdeclared`
         where a worker cannot be, such as for weights that are damaged."""
-        self._room_aside = count
+        self._room_aside = ROOM_ASIDE * count
 
         async def one() -> None:
             self._idle.append(await self._start())

@@ -1,13 +1,8 @@
-"""Running systems: what is due is run as soon as a worker is free, the oldest entity first.
-
-So an entity that has begun is finished before a newer one is begun, and the first is whole early.
-"""
+"""Running systems: what is due is run as soon as a worker is free, see :mod:`cim.world.waiting`."""
 
 import asyncio
-import itertools
 from collections import defaultdict
 from collections.abc import Iterable
-from heapq import heappop, heappush
 from typing import Any
 
 from cim.contract import codec
@@ -21,6 +16,7 @@ from cim.ports.log import LinkLost, LogRefused
 from cim.world.due import Call, arguments, call, is_due
 from cim.world.entity import Entity
 from cim.world.runner import Runner
+from cim.world.waiting import Key, Waiting
 from cim.world.world import World
 from cim.world.writer import Writer
 
@@ -32,11 +28,11 @@ class _Place:
     """A run's place among those at once, given back once: at its end, or when it steps aside."""
 
     def __init__(self, free: asyncio.Semaphore) -> None:
-        self._free, self._left = free, False
+        self._free, self.is_left = free, False
 
     def leave(self) -> None:
-        if not self._left:
-            self._left = True
+        if not self.is_left:
+            self.is_left = True
             self._free.release()
 
 
@@ -59,10 +55,8 @@ class Schedule:
         self._systems = tuple(systems)
         self._runner = runner
         self._free = asyncio.Semaphore(workers)
-        self._waiting: dict[tuple[str, Ref], SystemType] = {}
-        self._order: list[tuple[int, int, str, Ref]] = []
-        self._count = itertools.count()
-        self._running: dict[tuple[str, Ref], asyncio.Task[None]] = {}
+        self._waiting = Waiting()
+        self._running: dict[Key, _Place] = {}
         self._at_work: defaultdict[Ref, dict[str, None]] = defaultdict(dict)
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
@@ -104,28 +98,27 @@ class Schedule:
     async def _next(self, tasks: asyncio.TaskGroup) -> None:
         await self._wake.wait()
         await self._free.acquire()
-        if not self._waiting:
+        under_way = {ref for _, ref in self._running}
+        aside = {ref for (_, ref), place in self._running.items() if place.is_left}
+        chosen = self._waiting.choose(under_way, aside)
+        if chosen is None:
             self._wake.clear()
             self._free.release()
             await self._tell()
             return
-        _, _, name, ref = heappop(self._order)
-        system = self._waiting.pop((name, ref))
-        entity = self._world.entities[ref]
-        self._running[name, ref] = tasks.create_task(self._one(system, entity))
+        key, system = chosen
+        self._running[key] = _Place(self._free)
+        tasks.create_task(self._one(system, self._world.entities[key[1]], self._running[key]))
 
     def _look(self, entity: Entity) -> None:
         for system in self._systems:
             key = (str(system), entity.ref)
             if key not in self._running and key not in self._waiting and is_due(system, entity):
-                self._waiting[key] = system
-                age = entity.cells[STATE].sequence
-                heappush(self._order, (age, next(self._count), *key))
+                self._waiting.add(key, system, entity.cells[STATE].sequence)
                 self._at_work[entity.ref][str(system)] = None
                 self._wake.set()
 
-    async def _one(self, system: SystemType, entity: Entity) -> None:
-        place = _Place(self._free)
+    async def _one(self, system: SystemType, entity: Entity, place: _Place) -> None:
         try:
             await self._make(system, entity, place)
         finally:
@@ -133,6 +126,7 @@ class Schedule:
             del self._running[str(system), entity.ref]
             self._rest(system, entity)
             self._look(entity)
+            self._wake.set()  # what waited for this entity may run now
             self._world.tell(entity)
             await self._tell()
 

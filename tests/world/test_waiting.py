@@ -1,0 +1,43 @@
+"""The order in which runs are chosen: the oldest entity first, and none that hangs holds all workers."""
+
+from typing import Any
+
+import pytest
+
+from cim.contract.subjects import Ref
+from cim.world.waiting import Key, Waiting
+
+OLD, MIDDLE, NEW = (Ref("notes", "Note", name) for name in ("old", "middle", "new"))
+SYSTEM: Any = object()
+
+
+@pytest.fixture
+def waiting() -> Waiting:
+    """Two runs of the oldest entity, one of each of the others; the newest came first."""
+    made = Waiting()
+    for key, age in ((("read", NEW), 9), (("show", OLD), 1), (("read", OLD), 1), (("read", MIDDLE), 4)):
+        made.add(key, SYSTEM, age)
+    return made
+
+
+def chosen(waiting: Waiting, under_way: set[Ref], aside: set[Ref]) -> list[Key]:
+    found = []
+    while (one := waiting.choose(under_way, aside)) is not None:
+        found.append(one[0])
+    return found
+
+
+def test_the_oldest_entity_comes_first_in_the_order_of_its_systems(waiting: Waiting) -> None:
+    assert chosen(waiting, set(), set()) == [("show", OLD), ("read", OLD), ("read", MIDDLE), ("read", NEW)]
+    assert len(waiting) == 0
+
+
+def test_an_entity_at_work_comes_after_those_that_are_not(waiting: Waiting) -> None:
+    assert chosen(waiting, {OLD}, set()) == [("read", MIDDLE), ("read", NEW), ("show", OLD), ("read", OLD)]
+
+
+def test_an_entity_that_hangs_waits_until_that_has_ended(waiting: Waiting) -> None:
+    assert chosen(waiting, {OLD, MIDDLE}, {OLD}) == [("read", NEW), ("read", MIDDLE)]
+    assert len(waiting) == 2
+    assert ("read", OLD) in waiting
+    assert chosen(waiting, set(), set()) == [("show", OLD), ("read", OLD)]

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis  # noqa: F401  (its plugin would load it in the middle of a deep stack, and fail there)
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from selenium import webdriver

@@ -6,6 +6,7 @@ from cim.domain.component import Component, Failed
 from cim.domain.context import Context
 from cim.domain.errors import CimError, Failure, Reject
 from cim.domain.message import Command, Event
+from cim.domain.projection import Key, Row, Table
 from cim.domain.query import Changed, Each, Maybe, One, With, Without
 from cim.domain.record import Record
 from cim.domain.state import State
@@ -23,11 +24,14 @@ __all__ = [
     "Event",
     "Failed",
     "Failure",
+    "Key",
     "Maybe",
     "One",
     "Record",
     "Reject",
+    "Row",
     "State",
+    "Table",
     "With",
     "Without",
 ]

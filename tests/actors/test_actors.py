@@ -181,6 +181,19 @@ async def test_two_contents_under_one_id_race_and_one_wins(composition: Composit
     assert len(await stored(log)) == 1
 
 
+async def test_what_stands_in_the_log_under_an_id_counts_and_not_what_was_decided_here(
+    composition: Composition,
+) -> None:
+    log = MemoryLog()
+    here, there = actors(log, composition), actors(log, composition)
+    await here.handle(ask(Put("j1", 1), "c0"))
+    await there.handle(ask(Put("j1", 7), "c1"))
+    assert isinstance(await here.handle(ask(Put("j1", 2), "c1")), Rejection)
+    # Eight are in the jar. Had the two that were decided here counted, this would fit.
+    assert await here.handle(ask(Put("j1", 3), "c2")) == Rejection("shop.Jar j1", "only 2 fit")
+    assert await here.handle(ask(Put("j1", 2), "c2")) == Receipt("c2", "j1", 3, "c2")
+
+
 async def test_a_rejection_leaves_no_trace_and_is_decided_anew(composition: Composition) -> None:
     log = MemoryLog()
     here = actors(log, composition)

@@ -5,13 +5,17 @@ import pytest
 from cim.adapters.memory.blobs import MemoryBlobs
 from cim.adapters.memory.log import MemoryLog
 from cim.testing.blobs_conformance import BlobsConformance
-from cim.testing.log_conformance import LogConformance
+from cim.testing.log_conformance import Intrude, LogConformance
 
 
 class TestMemoryLog(LogConformance):
     @pytest.fixture
     def log(self) -> MemoryLog:
         return MemoryLog()
+
+    @pytest.fixture
+    def intrude(self, log: MemoryLog) -> Intrude:
+        return log.intrude
 
 
 class TestMemoryBlobs(BlobsConformance):

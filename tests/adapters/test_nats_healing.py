@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cim.adapters.nats.lean import LeanLog
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock
 from cim.contract.envelope import Commit
@@ -30,12 +31,14 @@ class Watched(NatsLog):
 
     def __init__(self, log: NatsLog) -> None:
         super().__init__(log._client)
+        self.read, self.follow = log.read, log.follow  # type: ignore[method-assign]
+        self._log = log
         self.stored = 0
         self.unclear: list[str] = []
         self._news = asyncio.Condition()
 
     async def attempt(self, given: Commit, expected: int) -> Stored | Unclear:
-        answer = await super().attempt(given, expected)
+        answer = await self._log.attempt(given, expected)
         async with self._news:
             if isinstance(answer, Unclear):
                 self.unclear.append(answer.reason)
@@ -123,9 +126,10 @@ async def leaf(tmp_path: Path, events: Events) -> AsyncIterator[BareLeaf]:
         yield running
 
 
-@pytest.fixture
-async def watched(leaf: BareLeaf) -> Watched:
-    return Watched(await NatsLog.open(leaf.client))
+@pytest.fixture(params=[NatsLog, LeanLog])
+async def watched(leaf: BareLeaf, request: pytest.FixtureRequest) -> Watched:
+    kind: type[NatsLog] = request.param
+    return Watched(await kind.open(leaf.client))
 
 
 def kill(leaf: BareLeaf) -> None:
@@ -194,9 +198,9 @@ async def test_a_reader_heals_with_no_commit_lost_or_told_twice(
             healed.append(reader.times[seen] - events.back()[-1])
         writing.cancel()
         await asyncio.wait([writing])
-        last = await watched.last()
-        await reader.has(last)
-        assert reader.sequences == list(range(1, last + 1))
+        await reader.has(await watched.last())
+        # The append that was given up may be stored even after the log was asked how long it is.
+        assert reader.sequences == list(range(1, len(reader.sequences) + 1))
         assert reader.troubles
     print(f"healed {', '.join(f'{1000 * one:.0f}' for one in healed)} ms after the server was back")
 

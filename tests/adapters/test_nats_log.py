@@ -1,6 +1,7 @@
 """The log over a real server: what all logs hold, and a stream that keeps its history."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,9 +9,18 @@ import pytest
 from cim.adapters.nats.link import ask_api, refusal
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.nats.stream import MUST_BE, STREAM, open_stream
+from cim.contract.stranger import Stranger
 from cim.ports.log import LinkLost, Log, LogRefused, Stored
 from cim.testing.bare_leaf import BareLeaf
-from cim.testing.log_conformance import LogConformance, commit, store, store_many
+from cim.testing.log_conformance import (
+    Intrude,
+    LogConformance,
+    commit,
+    follow_until,
+    read_all,
+    store,
+    store_many,
+)
 
 HOUR = 3_600_000_000_000
 
@@ -19,6 +29,16 @@ class TestNatsLog(LogConformance):
     @pytest.fixture
     def log(self, nats_log: NatsLog) -> Log:
         return nats_log
+
+    @pytest.fixture
+    def intrude(self, leaf: BareLeaf) -> Intrude:
+        return lambda subject, headers, body: publish(leaf, subject, headers, body)
+
+
+async def publish(leaf: BareLeaf, subject: str, headers: Mapping[str, str], body: bytes) -> int:
+    """Another program's message, by the client's own publishing."""
+    answer = await leaf.client.jetstream().publish(subject, body, headers=dict(headers))
+    return answer.seq
 
 
 @pytest.mark.parametrize(
@@ -113,3 +133,29 @@ async def test_a_log_whose_connection_is_closed_says_that_the_link_is_lost(
         await anext(aiter(nats_log.read(">")))
     with pytest.raises(LinkLost):
         await anext(aiter(nats_log.follow(0)))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"PUB evt.x.\xff\xfe 2\r\nhi\r\n",
+        b"HPUB evt.x 12 14\r\nNATS/1.0\r\n\r\nhi\r\n",
+        b"HPUB evt.x 19 21\r\nNATS/1.0 503 ab\r\n\r\nhi\r\n",
+        b"HPUB evt.x 19 21\r\nNATS/1.0 \xff\xff\xff ab\r\n\r\nhi\r\n",
+        b"HPUB evt.x 14 16\r\nnoheaderat\r\n\r\nhi\r\n",
+        b"HPUB evt.x 10 12\r\nNATS/1.0\r\nhi\r\n",
+        b"HPUB evt.x 18 20\r\nNATS/1.0\r\n\xff\xff:a\r\n\r\nhi\r\n",
+    ],
+)
+async def test_bytes_that_are_no_text_end_no_connection(
+    leaf: BareLeaf, nats_log: NatsLog, raw: bytes
+) -> None:
+    await leaf.client._send_command(raw)
+    async with asyncio.timeout(20):
+        await store(nats_log, commit("evt.documents.Document.a", "a"))
+        followed = [one for batch in await follow_until(nats_log, 0, 2) for one in batch]
+        for found in (await read_all(nats_log), followed):
+            assert isinstance(found[0], Stranger)
+            assert [(one.sequence, one.id, one.body) for one in found] == [(1, "", b"hi"), (2, "a", b"[]")]
+        if b"\xff\xfe" not in raw:
+            assert await nats_log.next_on("evt.x", 0) == followed[0]

@@ -1,7 +1,7 @@
 """``cim verify``: a sound machine is told so, and each way of falsifying one is found by its name."""
 
 import shutil
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +9,22 @@ import msgspec
 import pytest
 
 from cim.adapters.nats.link import connect
+from cim.cli.verify import Replay, Verdict, take
+from cim.contract.composition import compose
 from cim.leaf.accounts import Credentials
+from cim.leaf.heads import FILE, KEY, LIST, HeadKey, KeptHead, read_head
+from cim.testing.log_conformance import commit
 from cim.testing.processes import Place, place
+from cim.world.world import World
 
-Forge = Callable[[dict[str, Any]], dict[str, Any]]
 
-
-def forge_head(machine: Place, change: Forge) -> None:
-    """Write the kept head anew, changed."""
-    file = machine.state / "head.json"
-    file.write_bytes(msgspec.json.encode(change(msgspec.json.decode(file.read_bytes()))))
+def forge_head(machine: Place, *, by_key: bool, **change: Any) -> None:
+    """Write the newest head anew, changed: signed with the leaf's key, or left with the old signature."""
+    head, key = read_head(machine.state), HeadKey.load(machine.state)
+    assert head is not None
+    assert key is not None
+    forged = replace(head, **change)
+    (machine.state / FILE).write_bytes(msgspec.json.encode(key.sign(forged) if by_key else forged))
 
 
 def faults(machine: Place) -> list[str]:
@@ -59,15 +65,61 @@ def test_the_world_of_a_running_leaf_is_compared(machine: Place) -> None:
 
 
 def test_a_changed_digest_of_the_head_shows(machine: Place) -> None:
-    forge_head(machine, lambda head: {**head, "digest": "0" * 64})
     last = machine.cim("log", "--json").data[-1]["sequence"]
-    assert faults(machine) == [f"the history up to {last} is not the one that was kept: it was rewritten"]
+    forge_head(machine, by_key=False, digest="0" * 64)
+    assert faults(machine) == [
+        f"the head kept at {last} was not signed by this leaf's key: head.json was forged or damaged"
+    ]
+    time = "2024-05-06T07:08:09.000000Z"
+    forge_head(machine, by_key=True, digest="0" * 64, time=time)
+    (fault,) = faults(machine)
+    assert fault.endswith(f"to {last} is not the one that stood here at {time}: it was rewritten")
 
 
 def test_a_head_beyond_the_log_shows(machine: Place) -> None:
     last = machine.cim("log", "--json").data[-1]["sequence"]
-    forge_head(machine, lambda head: {**head, "sequence": last + 3})
+    forge_head(machine, by_key=True, sequence=last + 3)
     assert faults(machine) == [f"the log ends at {last}, it stood at {last + 3}: its tail was cut"]
+
+
+def test_the_first_interval_that_was_rewritten_is_named(machine: Place) -> None:
+    key, last = HeadKey.load(machine.state), machine.cim("log", "--json").data[-1]["sequence"]
+    kept = read_head(machine.state)
+    assert key is not None
+    assert kept is not None
+    # Heads of another history, up to its second commit the same: at 2 what the log says, then not.
+    true = digest_at(machine, 2)
+    heads = [KeptHead(2, true), KeptHead(5, "5" * 64), KeptHead(9, "9" * 64)]
+    lines = [key.sign(replace(head, listed=number, time="then")) for number, head in enumerate(heads, 1)]
+    (machine.state / LIST).write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    forge_head(machine, by_key=True, listed=3)
+    assert last > 9
+    assert faults(machine) == [
+        "the history from 3 to 5 is not the one that stood here at then: it was rewritten"
+    ]
+
+
+def digest_at(machine: Place, sequence: int) -> str:
+    """The running digest of the machine's log at a sequence, as its export tells it."""
+    file = machine.folder / "log.jsonl"
+    assert machine.cim("export", file).code == 0
+    return str(msgspec.json.decode(file.read_bytes().splitlines()[sequence - 1])["history"])
+
+
+@pytest.mark.parametrize("file", [FILE, LIST, KEY])
+def test_a_missing_file_is_told(machine: Place, file: str) -> None:
+    (machine.state / file).unlink()
+    (fault,) = faults(machine)
+    assert str(machine.state / file) in fault
+    assert ("held 1" if file == LIST else "is missing") in fault
+
+
+def test_a_sequence_that_was_taken_out_of_the_stream_is_named() -> None:
+    replay = Replay(World(compose([])), Verdict())
+    for number in (1, 2, 4):
+        take(replay, commit(f"evt.notes.Note.{number}", f"id-{number}").at(number))
+    (fault,) = replay.verdict.faults
+    assert fault.startswith("the log holds nothing at 3, and evt.notes.Note.4 at 4: what stood between")
 
 
 def test_a_head_that_cannot_be_read_is_told_with_its_file(machine: Place) -> None:
@@ -106,7 +158,9 @@ def test_another_history_of_the_same_length_shows(machine: Place, read_machine: 
         assert other.cim("demo", "--exit", "--port", "0", papers / "receipt-hardware.png").code == 0
     shutil.rmtree(machine.state / "jetstream")
     shutil.copytree(tmp_path / "other" / ".cim" / "jetstream", machine.state / "jetstream")
-    assert faults(machine) == [f"the history up to {last} is not the one that was kept: it was rewritten"]
+    (fault,) = faults(machine)
+    assert fault.startswith(f"the history from {last - 5} to {last} is not the one that stood here at 2")
+    assert fault.endswith("Z: it was rewritten")
 
 
 @pytest.mark.parametrize("harm", ["deleted", "changed"])

@@ -167,3 +167,29 @@ def test_a_question_is_an_object_or_nothing() -> None:
     for body in (b"[]", b"1", b"{", b'{"id":"\xff"}', b'{"id":' + b"[" * 50_000):
         with pytest.raises(BadBody, match="the question is not a JSON object"):
             codec.question(body)
+
+
+def test_records_are_written_and_read_in_one_step_as_in_two() -> None:
+    records = [FULL, Score("a", float("nan")), Order("o", 1, Decimal("1.10"))]
+    body = codec.write(records)
+    assert body == codec.encode(map(codec.item, records))
+    first, _, third = codec.unread(body)
+    assert (first.type, codec.read(first, Everything)) == ("Everything", FULL)
+    assert codec.read(third, Order) == records[2]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{}", "body is not a JSON array"),
+        (b'[{"type":"Score","version":1}]', "body is not a JSON array"),
+        (b'[{"type":"Score","version":1,"data":{"label":1,"score":1}}]', "Score: .*label"),
+        (b'[{"type":"Score","version":1,"data":{"label":"a"}}]', "Score: .*score"),
+        (b'[{"type":"Score","version":1,"data":{"label":"\xff","score":1}}]', "Score|body"),
+        (b'[{"type":"Score","version":1,"data":null}]', "Score: "),
+        (b'[{"type":"Score","version":1,"data":' + b"[" * 99_999, "Score|body"),
+    ],
+)
+def test_a_body_that_does_not_fit_is_refused_in_one_step_too(body: bytes, said: str) -> None:
+    with pytest.raises(BadBody, match=said):
+        [codec.read(one, Score) for one in codec.unread(body)]

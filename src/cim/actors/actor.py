@@ -14,6 +14,7 @@ from cim.domain.message import Event
 from cim.domain.state import State
 from cim.log.append import Appended, append
 from cim.log.chain import Head
+from cim.log.release import RELEASE, is_released
 from cim.ports.clock import Clock, stamp
 from cim.ports.log import Log
 
@@ -37,6 +38,11 @@ class Actor:
     head: Head = field(default_factory=Head)
     seen: dict[str, tuple[str | None, Receipt]] = field(default_factory=dict)
     mailbox: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _subject: str = field(init=False)
+    _type: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._subject, self._type = self.ref.events, f"{self.kind}.Committed"
 
     async def handle(self, asked: Asked, log: Log, clock: Clock) -> Receipt | Rejection:
         """Decide a command and append what it leads to.
@@ -49,14 +55,17 @@ class Actor:
                 await self._catch_up(log)
             while (earlier := self._earlier(asked)) is None:
                 try:
-                    commit = self._decided(asked, clock)
+                    commit, state = self._decided(asked, clock)
                 except Reject as reject:
                     if fresh:
                         return Rejection(str(self.ref), str(reject))
                 else:
                     outcome = await append(log, clock, commit, self.head)
                     if isinstance(outcome, Appended):
-                        self.apply(outcome.commit)
+                        # What a body leads to is known already, unless an earlier try wrote another.
+                        same = outcome.commit.body == commit.body
+                        head = self.head.advance(outcome.commit)
+                        self._take(outcome.commit, head, state if same else self._folded(outcome.commit))
                         continue
                 # Another process went ahead, or may have: no append checks a rejection.
                 await self._catch_up(log)
@@ -65,18 +74,21 @@ class Actor:
 
     def apply(self, commit: Commit) -> None:
         """Take in the next commit of this entity; raises when it does not follow or is not known."""
-        state, head = self._folded(commit), self.head.advance(commit)
-        self.state, self.head = state, head
+        head = self.head.advance(commit)
+        self._take(commit, head, self.state if commit.type == RELEASE else self._folded(commit))
+
+    def _take(self, commit: Commit, head: Head, state: State) -> None:
+        self.head, self.state = head, state
         receipt = Receipt(commit.id, self.ref.id, commit.sequence, commit.origin.correlation)
         self.seen[commit.id] = (commit.request, receipt)
 
     def _folded(self, commit: Commit) -> State:
         state = self.state
-        for item in codec.decode(commit.body):
+        for item in codec.unread(commit.body):
             state = state.evolve(self._event(item, commit))
         return state
 
-    def _event(self, item: codec.Item, commit: Commit) -> Event:
+    def _event(self, item: codec.Unread, commit: Commit) -> Event:
         known = self.kind.events.get(item.type)
         if known is None:
             where = f"at sequence {commit.sequence}" if commit.sequence else "that was just decided"
@@ -84,7 +96,7 @@ class Actor:
                 f"{self.ref}: event {item.type} {where} is not declared by {self.kind}; "
                 f"there are: {', '.join(self.kind.events)}"
             )
-        return codec.typed(item.data, known)
+        return codec.read(item, known)
 
     def _earlier(self, asked: Asked) -> Receipt | Rejection | None:
         """The first receipt of this very command, or a rejection of another one under its id."""
@@ -101,25 +113,32 @@ class Actor:
         )
 
     async def _catch_up(self, log: Log) -> None:
-        async for commit in log.read(self.ref.events, self.head.sequence):
-            self.apply(commit)
+        async for commit in log.read(self._subject, self.head.sequence):
+            try:
+                self.apply(commit)
+            except Exception:
+                if not await is_released(log, commit):
+                    raise
+                self.head = self.head.past(commit)
 
-    def _decided(self, asked: Asked, clock: Clock) -> Commit:
-        """What the command leads to, unwritten; raises before anything is that could not be read back."""
+    def _decided(self, asked: Asked, clock: Clock) -> tuple[Commit, State]:
+        """What the command leads to, unwritten, and the state behind it.
+
+        The state is folded from what will be written, so that nothing is written that cannot be read back.
+        """
         commit = self._commit(asked, tuple(self.state.decide(asked.command)), clock)
-        self._folded(commit)
-        return commit
+        return commit, self._folded(commit)
 
     def _commit(self, asked: Asked, events: tuple[Event, ...], clock: Clock) -> Commit:
-        kinds = {type(event) for event in events}
         return Commit(
-            subject=self.ref.events,
-            number=0,
+            subject=self._subject,
+            number=self.head.number + 1,
             origin=asked.origin,
             source=self.source,
-            type=f"{self.kind}.Committed",
+            type=self._type,
             time=stamp(clock),
-            schema=dataschema(kinds),
-            body=codec.encode(codec.item(event) for event in events),
+            schema=dataschema(map(type, events)),
+            body=codec.write(events),
+            previous=self.head.digest,
             request=asked.digest,
         )

@@ -22,7 +22,8 @@ class Actors:
     ) -> None:
         self._composition, self._log, self._clock, self._source = composition, log, clock, source
         self._limit = warm
-        self._warm: OrderedDict[Ref, Actor] = OrderedDict()
+        # By the reference as a plain tuple: a dataclass compares and hashes itself in Python.
+        self._warm: OrderedDict[tuple[str, str, str], Actor] = OrderedDict()
 
     async def handle(self, asked: Asked) -> Receipt | Rejection:
         """Decide one command; see :meth:`Actor.handle`. Raises :class:`Unknown` for a strange entity."""
@@ -31,22 +32,28 @@ class Actors:
             return await actor.handle(asked, self._log, self._clock)
         except Exception:
             # What it half knew is dropped: the next command loads it from the log.
-            self._warm.pop(asked.ref, None)
+            self._warm.pop(_key(asked.ref), None)
             raise
 
     def _actor(self, ref: Ref) -> Actor:
-        actor = self._warm.pop(ref, None)
-        if actor is None:
-            kind = self._composition.entity(ref.context, ref.entity)
-            actor = Actor(ref, kind, self._source, kind.state())
-        self._warm[ref] = actor
+        key = _key(ref)
+        actor = self._warm.get(key)
+        if actor is not None:
+            self._warm.move_to_end(key)
+            return actor
+        kind = self._composition.entity(ref.context, ref.entity)
+        actor = self._warm[key] = Actor(ref, kind, self._source, kind.state())
         if len(self._warm) > self._limit:
             self._let_go()
         return actor
 
     def _let_go(self) -> None:
         """Forget the coldest entity that is not at work."""
-        for ref, actor in self._warm.items():
+        for key, actor in self._warm.items():
             if not actor.mailbox.locked():
-                del self._warm[ref]
+                del self._warm[key]
                 return
+
+
+def _key(ref: Ref) -> tuple[str, str, str]:
+    return ref.context, ref.entity, ref.id

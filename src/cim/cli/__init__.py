@@ -15,11 +15,19 @@ COMMANDS: dict[str, str] = {
     "work": "join a running machine as a second process with more modules",
     "send": "send a command to an entity",
     "show": "show entities with their state and components",
+    "rows": "print the rows of a projection, or how far each projection is",
     "log": "print the log, a message a line",
     "trace": "show everything that one command led to",
     "waiting": "list what failed, what is stopped and what is yet to be done",
+    "release": "pass over the message that stops an entity, by an entry in the log that says why",
+    "diff": "show what changed on an entity between two sequences or times",
+    "export": "write the whole log and the contents it names to a file",
+    "import": "take the history in a file into a machine that has none",
     "verify": "replay the log from nothing, check its chain, compare with what is stored",
 }
+
+MODULES = {"import": "import_log"}
+"""Where a command's own part is, if not under its name."""
 
 EPILOG = """A machine is a folder with a machine.toml. Commands find it by --machine, by CIM_MACHINE, in the
 folder where you stand or one above; failing these, they take the documents machine of the examples."""
@@ -41,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
         if name not in ("up", "work"):
             one.add_argument("--json", action="store_true", help="print data as JSON, a line each")
     _describe(made)
+    _describe_history(made)
     return top
 
 
@@ -77,11 +86,38 @@ def _describe(made: Mapping[str, argparse.ArgumentParser]) -> None:
     show = made["show"]
     show.add_argument("entity", metavar="CONTEXT.Entity", help="such as documents.Document")
     show.add_argument("id", nargs="?", metavar="ID", help="one entity (default: all of them)")
-    show.add_argument("--at", type=int, metavar="SEQ", help="as of this sequence of the log")
+    show.add_argument("--at", metavar="SEQ|TIME", help="as of this sequence of the log, or this time")
+    release = made["release"]
+    release.add_argument("subject", metavar="SUBJECT", help="as `cim waiting` prints it")
+    release.add_argument(
+        "--sequence", type=int, required=True, metavar="SEQ", help="where the message stands in the log"
+    )
+    release.add_argument("--reason", required=True, metavar="TEXT", help="why it may be passed over")
+    rows = made["rows"]
+    rows.add_argument("projection", nargs="?", metavar="CONTEXT.projection", help="such as orders.backlog")
+    rows.add_argument("key", nargs="*", metavar="KEY", help="what names the row (default: all rows)")
+    rows.add_argument(
+        "--reached", type=int, metavar="SEQ", help="wait until it holds this sequence of the log"
+    )
+    rows.add_argument(
+        "--patience", type=float, default=10.0, metavar="S", help="seconds to wait for the sequence"
+    )
     made["log"].add_argument("--follow", action="store_true", help="go on with what comes")
     made["trace"].add_argument(
         "correlation", metavar="CORRELATION", help="as `cim send` and `cim log` print it"
     )
+
+
+def _describe_history(made: Mapping[str, argparse.ArgumentParser]) -> None:
+    diff = made["diff"]
+    diff.add_argument("entity", metavar="CONTEXT.Entity", help="such as documents.Document")
+    diff.add_argument("id", metavar="ID", help="the entity")
+    diff.add_argument("--from", dest="start", required=True, metavar="SEQ|TIME", help="as it was then")
+    diff.add_argument("--to", dest="end", metavar="SEQ|TIME", help="as it was then (default: as it is now)")
+    made["export"].add_argument(
+        "file", metavar="FILE", help=".zip: the log and all contents; .jsonl: the log's lines alone"
+    )
+    made["import"].add_argument("file", metavar="FILE", help="as `cim export` wrote it")
 
 
 def _take_machine(command: argparse.ArgumentParser) -> None:
@@ -127,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     if os.environ.get("CIM_MACHINE") and not getattr(given, "machine", None):
         given.machine = os.environ["CIM_MACHINE"]
-    module = importlib.import_module(f"cim.cli.{given.command}")
+    module = importlib.import_module(f"cim.cli.{MODULES.get(given.command, given.command)}")
     try:
         return int(module.run(given))
     except CimError as error:

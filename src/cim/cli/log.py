@@ -9,6 +9,7 @@ from cim.cli.output import print_json, tell
 from cim.cli.place import find_machine, reach, run_until_stopped
 from cim.contract import codec
 from cim.contract.envelope import Commit
+from cim.contract.stranger import Stranger
 from cim.leaf.machine import Machine
 from cim.log.consumer import consume
 from cim.world.trail import summary
@@ -44,8 +45,17 @@ def as_line(commit: Commit) -> dict[str, Any]:
         "causation": commit.origin.causation,
         "owner": commit.origin.owner,
         "time": commit.time,
-        "data": [codec.plain(item) for item in codec.decode(commit.body)],
+        "data": [codec.plain(item) for item in items_of(commit)],
+        **({"stranger": commit.reason} if isinstance(commit, Stranger) else {}),
     }
+
+
+def items_of(commit: Commit) -> list[codec.Item]:
+    """The items of a commit; none where nobody can read them."""
+    try:
+        return [] if isinstance(commit, Stranger) else codec.decode(commit.body)
+    except codec.BadBody:
+        return []
 
 
 def print_commit(commit: Commit, as_json: bool) -> None:
@@ -53,7 +63,11 @@ def print_commit(commit: Commit, as_json: bool) -> None:
     if as_json:
         print_json(as_line(commit))
         return
-    items = "; ".join(f"{item.type} {summary(item.data)}"[:100] for item in codec.decode(commit.body))
+    if isinstance(commit, Stranger):
+        line = f"{commit.sequence:>7}  no machine wrote this  {commit.subject}  {commit.reason}"
+        print("".join(letter if letter.isprintable() else " " for letter in line), flush=True)
+        return
+    items = "; ".join(f"{item.type} {summary(item.data)}"[:100] for item in items_of(commit))
     print(
         f"{commit.sequence:>7}  {commit.time}  {commit.subject} #{commit.number}  {items or '(nothing)'}",
         flush=True,

@@ -1,12 +1,16 @@
-"""``cim show``: entities as the log tells them, now or as of a sequence."""
+"""``cim show``: entities as the log tells them, now or as of a sequence or a time."""
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cim.adapters.nats.log import NatsLog
+from cim.cli.moment import Moment, moment
 from cim.cli.output import print_json, print_table
 from cim.cli.place import find_machine, reach, run_until_stopped
-from cim.contract.composition import compose
+from cim.contract.composition import Composition, compose
+from cim.contract.envelope import Commit
 from cim.contract.subjects import Ref, token
 from cim.domain.errors import CimError
 from cim.leaf.machine import Machine, load_contexts
@@ -15,12 +19,29 @@ from cim.world.trail import summary
 from cim.world.world import World
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The history of one entity, or of all of a type, in the log's order."""
+
+    composition: Composition
+    history: Sequence[Commit]
+
+    def entities(self, at: Moment | None) -> list[Entity]:
+        """The entities as they were then; None is now. Those that were not there yet are left out."""
+        world = World(self.composition)
+        for commit in self.history if at is None else at.part_of(self.history):
+            world.apply(commit)
+        return [entity for _, entity in sorted(world.entities.items()) if entity.exists]
+
+
 def run(given: argparse.Namespace) -> int:
     """Print one entity or all of a type; 1 where the one that was asked for is not there."""
-    entities = run_until_stopped(_fold(find_machine(given.machine), given.entity, given.id, given.at))
+    at = None if given.at is None else moment(given.at, "--at")
+    past = run_until_stopped(read_past(find_machine(given.machine), given.entity, given.id))
+    entities = past.entities(at)
     if given.id is not None and not entities:
-        at = f" at sequence {given.at}" if given.at is not None else ""
-        raise CimError(f"there is no {given.entity} {given.id}{at}; `cim show {given.entity}` lists them")
+        when = f" {at}" if at is not None else ""
+        raise CimError(f"there is no {given.entity} {given.id}{when}; `cim show {given.entity}` lists them")
     if given.json:
         for entity in entities:
             print_json(entity.shown())
@@ -35,19 +56,18 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-async def _fold(machine: Machine, name: str, id: str | None, at: int | None) -> list[Entity]:
+async def read_past(machine: Machine, name: str, id: str | None) -> Past:
+    """What the log holds of one entity, or of all of the type ``name`` (``context.Entity``)."""
     composition = compose(load_contexts(machine, machine.modules))
     context, _, entity = name.partition(".")
     kind = composition.entity(context, entity)
     ref = Ref(kind.context, kind.name, "*" if id is None else token(id, "ID"))
-    world = World(composition)
     async with reach(machine) as (client, _running):
         log = await NatsLog.open(client)
-        for subject in (ref.events, ref.components("*")):
-            async for commit in log.read(subject):
-                if at is None or commit.sequence <= at:
-                    world.apply(commit)
-    return [entity for _, entity in sorted(world.entities.items()) if entity.exists]
+        found = [
+            commit for subject in (ref.events, ref.components("*")) async for commit in log.read(subject)
+        ]
+    return Past(composition, sorted(found, key=lambda commit: commit.sequence))
 
 
 def _print_one(shown: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """``cim verify``: the log replayed from nothing, its chain checked, compared with what is stored."""
 
 import argparse
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +17,11 @@ from cim.contract import codec
 from cim.contract.composition import Composition, compose
 from cim.contract.envelope import Commit
 from cim.contract.subjects import query
-from cim.leaf.heads import KeptHead, read_head
+from cim.leaf.heads import KeptHeads, read_heads
 from cim.leaf.machine import Machine, load_contexts
+from cim.log.archive import contents_of
 from cim.log.chain import BrokenChain, Chains
+from cim.log.release import released
 from cim.ports.blobs import BlobMissing
 from cim.world.world import World
 
@@ -50,21 +53,28 @@ async def _verify(machine: Machine) -> Verdict:
     composition = compose(load_contexts(machine, machine.modules))
     async with reach(machine) as (client, running):
         told = await _told(client) if running is not None else None
-        # The head is read before the log, so that what comes in meanwhile is not held against it.
-        head = read_head(machine.state)
-        replay = await _replay(await NatsLog.open(client), composition, head, told)
+        # The heads are read before the log, so that what comes in meanwhile is not held against them.
+        kept = read_heads(machine.state)
+        replay = await _replay(await NatsLog.open(client), composition, kept, told)
         await _check_blobs(await NatsBlobs.open(client), replay)
         return replay.verdict
 
 
 @dataclass(slots=True)
 class Replay:
-    """A history on its way through: the world it makes, and what is compared at which sequence."""
+    """A history on its way through: the world it makes, and what is compared at which sequence.
+
+    ``met`` is the newest sequence where the history was as a head says; ``rewritten`` that one was not.
+    """
 
     world: World
     verdict: Verdict
+    met: int = 0
+    rewritten: bool = False
     chains: Chains = field(default_factory=Chains)
     digests: set[str] = field(default_factory=set)
+    broken: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What does not follow and no release has named, by subject and the message's digest."""
 
 
 async def _told(client: Client) -> dict[str, Any]:
@@ -74,44 +84,61 @@ async def _told(client: Client) -> dict[str, Any]:
 
 
 async def _replay(
-    log: NatsLog, composition: Composition, head: KeptHead | None, told: dict[str, Any] | None
+    log: NatsLog, composition: Composition, kept: KeptHeads, told: dict[str, Any] | None
 ) -> Replay:
-    replay = Replay(World(composition), Verdict())
+    replay = Replay(World(composition), Verdict(faults=list(kept.faults)))
     with progress() as bar:
         task = bar.add_task("replaying", total=await log.last())
         async for commit in log.read(">"):
-            _take(replay, commit)
+            take(replay, commit)
             bar.update(task, completed=commit.sequence)
-            _compare(replay, head, told)
+            _compare(replay, kept, told)
     world, verdict = replay.world, replay.verdict
-    if head is not None and world.sequence < head.sequence:
-        verdict.faults.append(
-            f"the log ends at {world.sequence}, it stood at {head.sequence}: its tail was cut"
-        )
+    last = kept.heads[-1].sequence if kept.heads else 0
+    if world.sequence < last:
+        verdict.faults.append(f"the log ends at {world.sequence}, it stood at {last}: its tail was cut")
+    # What comes behind a first fault does not follow either.
+    verdict.faults += [next(iter(broken.values())) for broken in replay.broken.values() if broken]
     verdict.entities = len(world.entities)
-    verdict.faults += [f"{ref}: {entity.stopped}" for ref, entity in world.entities.items() if entity.stopped]
+    stopped = [entity for entity in world.entities.values() if entity.stopped not in (None, *verdict.faults)]
+    verdict.faults += [f"{entity.name}: {entity.stopped}" for entity in stopped]
     return replay
 
 
-def _take(replay: Replay, commit: Commit) -> None:
+def take(replay: Replay, commit: Commit) -> None:
+    """Take in the next commit of the log, and hold it against its chain and its place."""
     replay.verdict.commits += 1
+    expected = replay.world.sequence + 1
+    if commit.sequence != expected:
+        replay.verdict.faults.append(
+            f"the log holds nothing at {expected}, and {commit.subject} at {commit.sequence}: what stood "
+            f"between was taken out of the stream"
+        )
     try:
         replay.chains.advance(commit)
     except BrokenChain as broken:
-        if not any(fault.startswith(commit.subject) for fault in replay.verdict.faults):
-            replay.verdict.faults.append(str(broken))
+        replay.broken.setdefault(commit.subject, {}).setdefault(commit.digest, str(broken))
     replay.world.apply(commit)
-    for item in codec.decode(commit.body):
-        replay.digests |= set(_blobs_in(item.data))
+    # The world names a body that cannot be read.
+    with suppress(codec.BadBody):
+        said = released(commit)
+        if said is not None:
+            replay.broken.get(commit.subject, {}).pop(said.digest, None)
+    replay.digests.update(contents_of(commit))
 
 
-def _compare(replay: Replay, head: KeptHead | None, told: dict[str, Any] | None) -> None:
+def _compare(replay: Replay, kept: KeptHeads, told: dict[str, Any] | None) -> None:
     world, verdict = replay.world, replay.verdict
-    if head is not None and world.sequence == head.sequence:
-        verdict.compared.append(f"the head kept at {head.sequence}")
-        if world.digest != head.digest:
+    for head in kept.at(world.sequence):
+        if head is kept.newest:
+            verdict.compared.append(f"the head kept at {head.sequence}")
+        if head.digest == world.digest:
+            replay.met = head.sequence
+        elif not replay.rewritten:
+            replay.rewritten = True
             verdict.faults.append(
-                f"the history up to {head.sequence} is not the one that was kept: it was rewritten"
+                f"the history from {replay.met + 1} to {head.sequence} is not the one that stood here "
+                f"at {head.time or 'that time'}: it was rewritten"
             )
     if told is not None and world.sequence == told["sequence"]:
         verdict.compared.append(f"the running leaf's world at {told['sequence']}")
@@ -126,14 +153,3 @@ async def _check_blobs(blobs: NatsBlobs, replay: Replay) -> None:
             await blobs.load(digest)
         except BlobMissing as missing:
             replay.verdict.faults.append(str(missing))
-
-
-def _blobs_in(data: Any) -> list[str]:
-    """The digests of the contents that plain data names."""
-    if isinstance(data, dict):
-        if data.keys() == {"sha256", "size", "media"}:
-            return [str(data["sha256"])]
-        return [digest for value in data.values() for digest in _blobs_in(value)]
-    if isinstance(data, list):
-        return [digest for value in data for digest in _blobs_in(value)]
-    return []

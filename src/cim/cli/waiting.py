@@ -1,16 +1,25 @@
 """``cim waiting``: what failed, what is stopped, what is yet to be done."""
 
 import argparse
+import shlex
 
 from cim.adapters.nats.log import NatsLog
 from cim.cli.output import print_json, print_table
 from cim.cli.place import find_machine, reach, run_until_stopped
 from cim.contract.composition import Composition, compose
+from cim.contract.stranger import Stranger
 from cim.leaf.machine import Machine, load_contexts
+from cim.log.chain import Head
+from cim.projections.projector import FOLDER
+from cim.projections.reading import standing
 from cim.world.due import is_due
+from cim.world.entity import Entity
 from cim.world.world import World
 
 Waiting = dict[str, str]
+MODULE = "a module that declares what is missing"
+COPY = "a copy of the log in which nothing is missing or changed"
+FOLDS = "changed code of the projection, or `cim release` of that message"
 
 
 def run(given: argparse.Namespace) -> int:
@@ -35,7 +44,7 @@ async def _waiting(machine: Machine) -> list[Waiting]:
         log = await NatsLog.open(client)
         async for commit in log.read(">"):
             world.apply(commit)
-    return waiting(world, composition, up=running is not None)
+    return waiting(world, composition, up=running is not None) + stopped_projections(machine)
 
 
 def waiting(world: World, composition: Composition, *, up: bool) -> list[Waiting]:
@@ -43,9 +52,7 @@ def waiting(world: World, composition: Composition, *, up: bool) -> list[Waiting
     found: list[Waiting] = []
     for ref, entity in sorted(world.entities.items()):
         if entity.stopped is not None:
-            found.append(
-                _one(str(ref), "", "stopped", entity.stopped, "a module that declares what is missing")
-            )
+            found.append(_one(entity.name, "", "stopped", entity.stopped, _frees(entity)))
         for run in entity.failures:
             found.append(_one(str(ref), run.system, "failed", run.cause, "a newer input of the system"))
         for system in composition.systems:
@@ -55,6 +62,25 @@ def waiting(world: World, composition: Composition, *, up: bool) -> list[Waiting
                     _one(str(ref), str(system), "due", "its inputs are newer than its outputs", frees)
                 )
     return found
+
+
+def stopped_projections(machine: Machine) -> list[Waiting]:
+    """The projections that stand still at an event which their code cannot fold."""
+    files = sorted((machine.state / FOLDER).glob("*.sqlite"))
+    standings = ((path.stem, standing(path).stopped) for path in files)
+    return [_one("", name, "stopped", cause, FOLDS) for name, cause in standings if cause is not None]
+
+
+def _frees(entity: Entity) -> str:
+    """What lets a stopped entity go on: what would bring it back whole, and the command that gives it up."""
+    if not entity.held:
+        return MODULE
+    first = entity.held[0]
+    command = f"`cim release {shlex.quote(first.subject)} --sequence {first.sequence} --reason TEXT`"
+    if isinstance(first, Stranger) or not entity.ref.context:
+        return command
+    head = entity.heads.get(first.subject, Head())
+    return f"{COPY if head.past(first) is head else MODULE}, or {command}"
 
 
 def _one(entity: str, system: str, why: str, cause: str, frees: str) -> Waiting:

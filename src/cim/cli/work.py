@@ -29,14 +29,19 @@ async def _work(machine: Machine, modules: tuple[str, ...], leave: bool) -> None
     composition = compose(dict.fromkeys([*known, *own]))
     names = {context.name for context in own}
     systems = [system for system in composition.systems if system.owner in names]
-    if not systems:
-        raise CimError(f"{', '.join(sorted(names))}: there is no system in it to run")
+    # The leaf has the projections of the machine's own modules up to date already.
+    brought = names - {context.name for context in known}
+    projections = [one for one in composition.projections if one.owner in brought]
+    if not systems and not projections:
+        raise CimError(f"{', '.join(sorted(names))}: there is no system and no projection in it to run")
     user = Credentials(running.jwt, running.seed)
     async with (
         connect(running.url, user, f"work of {machine.name}", tell) as client,
-        join(machine, client, composition, systems, tell, modules) as node,
+        join(machine, client, composition, systems, tell, modules, projections) as node,
     ):
-        print(f"joined machine {machine.name} with {', '.join(map(str, systems))}", flush=True)
+        print(
+            f"joined machine {machine.name} with {', '.join(map(str, [*systems, *projections]))}", flush=True
+        )
         await _catch_up(node)
         if not leave:
             await asyncio.get_running_loop().create_future()

@@ -7,6 +7,7 @@ decimals as strings and times as ISO 8601.
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,10 +30,22 @@ class Item:
     data: Any
 
 
+_SORTED = msgspec.json.Encoder(decimal_format="string", order="sorted")
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")
 # Text that is no UTF-8, and nesting without end, come past msgspec's own errors.
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ITEMS = msgspec.json.Decoder(list[Item])
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """An item whose data is still JSON: :func:`read` makes the record of it in one step."""
+
+    type: str
+    version: int
+    data: msgspec.Raw
+
+
+_UNREAD = msgspec.json.Decoder(list[Unread])
 
 
 def encode(items: Iterable[Item]) -> bytes:
@@ -46,6 +59,36 @@ def decode(body: bytes) -> list[Item]:
         return _ITEMS.decode(body)
     except _UNREADABLE as error:
         raise BadBody(f"body is not a JSON array of {{type, version, data}}: {error}") from error
+
+
+def write(records: Iterable[Any]) -> bytes:
+    """The body that holds some records: the same bytes as :func:`encode` of each one's :func:`item`."""
+    return _ENCODER.encode(
+        [Unread(type(record).__name__, 1, msgspec.Raw(_SORTED.encode(record))) for record in records]
+    )
+
+
+def unread(body: bytes) -> list[Unread]:
+    """The items of a body, their data not yet looked at; raises :class:`BadBody`."""
+    try:
+        return _UNREAD.decode(body)
+    except _UNREADABLE as error:
+        raise BadBody(f"body is not a JSON array of {{type, version, data}}: {error}") from error
+
+
+@lru_cache(maxsize=4096)
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+def read(item: Unread, kind: type[T]) -> T:
+    """The record that an item holds; raises :class:`BadBody` that names the field."""
+    shape: Any = kind
+    try:
+        record: T = _decoder(shape).decode(item.data)
+    except _UNREADABLE as error:
+        raise BadBody(f"{kind.__name__}: {error}") from error
+    return record
 
 
 def item(record: Any) -> Item:

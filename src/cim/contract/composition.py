@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cim.contract.entity import EntityType, read_entity
+from cim.contract.projection import ProjectionType, read_projection
 from cim.contract.subjects import token
 from cim.contract.system import STATE, ComponentType, SystemType, read_component, read_system
 from cim.domain.context import Context
@@ -17,12 +18,13 @@ class Unknown(CimError):
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The modules that run here: their entities by (context, name), components by key, systems."""
+    """The modules that run here: their entities by (context, name), components, systems, projections."""
 
     contexts: tuple[Context, ...]
     entities: Mapping[tuple[str, str], EntityType]
     components: tuple[ComponentType, ...]
     systems: tuple[SystemType, ...]
+    projections: tuple[ProjectionType, ...] = ()
 
     def entity(self, context: str, name: str) -> EntityType:
         """The entity type of that name; raises :class:`Unknown` that lists those there are."""
@@ -31,6 +33,14 @@ class Composition:
             known = ", ".join(str(kind) for kind in self.entities.values()) or "none"
             raise Unknown(f"no module here declares the entity {context}.{name}; there are: {known}")
         return found
+
+    def projection(self, name: str) -> ProjectionType:
+        """The projection ``context.name``; raises :class:`Unknown` that lists those there are."""
+        for kind in self.projections:
+            if str(kind) == name:
+                return kind
+        known = ", ".join(map(str, self.projections)) or "none"
+        raise Unknown(f"no module here declares the projection {name}; there are: {known}")
 
     def command(self, context: str, name: str) -> EntityType:
         """The entity type that takes the command ``context.name``."""
@@ -54,17 +64,38 @@ def compose(contexts: Iterable[Context]) -> Composition:
         for declared in context.components
     ]
     systems = [read_system(context.name, function) for context in contexts for function in context.systems]
-    _once((str(kind) for kind in entities), "two entities are named {}: rename one")
-    _once((f"{kind.context}.{name}" for kind in entities for name in kind.commands), _TWO_TAKERS)
-    _once((f"{kind.owner}.{kind.name} of {kind.of[1]}" for kind in components), _TWO_COMPONENTS)
-    _once(map(str, systems), "two systems are named {}: rename one")
+    projections = [
+        read_projection(context.name, function, entities)
+        for context in contexts
+        for function in context.projections
+    ]
+    _named_once(entities, components, systems, projections)
     _one_writer_each(systems)
     _no_circle(systems)
     _states_known(systems, entities)
     _corrections_known(components, entities)
     return Composition(
-        contexts, {(kind.context, kind.name): kind for kind in entities}, tuple(components), tuple(systems)
+        contexts,
+        {(kind.context, kind.name): kind for kind in entities},
+        tuple(components),
+        tuple(systems),
+        tuple(projections),
     )
+
+
+def _named_once(
+    entities: Iterable[EntityType],
+    components: Iterable[ComponentType],
+    systems: Iterable[SystemType],
+    projections: Iterable[ProjectionType],
+) -> None:
+    """Refuse whatever has the name of another of its kind."""
+    entities = tuple(entities)
+    _once((str(kind) for kind in entities), "two entities are named {}: rename one")
+    _once((f"{kind.context}.{name}" for kind in entities for name in kind.commands), _TWO_TAKERS)
+    _once((f"{kind.owner}.{kind.name} of {kind.of[1]}" for kind in components), _TWO_COMPONENTS)
+    _once(map(str, systems), "two systems are named {}: rename one")
+    _once(map(str, projections), "two projections are named {}: rename one")
 
 
 _TWO_TAKERS = "two entities take the command {}: one message, one entity"

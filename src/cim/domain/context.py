@@ -71,6 +71,7 @@ class Context:
         self.components: list[ComponentDeclared] = []
         self.systems: list[Callable[..., Any]] = []
         self.views: list[Callable[..., Any]] = []
+        self.projections: list[Callable[..., Any]] = []
 
     def __repr__(self) -> str:
         return f"Context({self.name!r})"
@@ -98,6 +99,12 @@ class Context:
     def system(self, function: F) -> F:
         """Declare a system: its parameters say what it reads and needs, its return type what it writes."""
         self.systems.append(function)
+        return function
+
+    def projection(self, function: F) -> F:
+        """Declare a projection: a function that folds the events that its first parameter names into the
+        rows of its :class:`cim.domain.projection.Table`."""
+        self.projections.append(function)
         return function
 
     def view(self, function: F) -> F:

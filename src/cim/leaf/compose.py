@@ -63,7 +63,14 @@ async def leaf(machine: Machine, tell: Tell, *, port: int | None = None) -> Asyn
             user = machine_credentials(keys)
             async with (
                 connect(running.url, user, f"leaf of {machine.name}", tell) as client,
-                join(machine, client, composition, composition.systems, tell) as node,
+                join(
+                    machine,
+                    client,
+                    composition,
+                    composition.systems,
+                    tell,
+                    projections=composition.projections,
+                ) as node,
                 _doors(node, views, running, keys, listening, origins, tell),
             ):
                 lock.announce(_address(running, origins[0], user))

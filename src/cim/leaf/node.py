@@ -2,24 +2,27 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from nats.aio.client import Client
 
 from cim.adapters.nats.blobs import NatsBlobs
-from cim.adapters.nats.log import NatsLog
+from cim.adapters.nats.lean import LeanLog
 from cim.adapters.system import SystemClock
 from cim.contract.composition import Composition
+from cim.contract.projection import ProjectionType
 from cim.contract.system import SystemType
 from cim.leaf.binding import Binding
 from cim.leaf.frames import Serve
 from cim.leaf.heads import read_head
 from cim.leaf.machine import Machine
+from cim.leaf.private import private_folder
 from cim.leaf.workers import Workers
 from cim.log.backoff import outlast
 from cim.log.consumer import consume
+from cim.projections.projector import FOLDER, Projector
 from cim.world.schedule import Schedule
 from cim.world.world import World
 from cim.world.writer import Writer
@@ -34,14 +37,18 @@ class Node:
     machine: Machine
     composition: Composition
     client: Client
-    log: NatsLog
+    log: LeanLog
     blobs: NatsBlobs
     world: World
     schedule: Schedule
+    projections: Mapping[str, Projector]
 
     async def folded(self) -> None:
-        """Wait until everything in the log now is folded."""
-        await self.world.reached(await outlast(self.log.last, SystemClock()))
+        """Wait until everything in the log now is folded, by the world and by each projection that runs."""
+        last = await outlast(self.log.last, SystemClock())
+        await self.world.reached(last)
+        for projector in self.projections.values():
+            await projector.settled(last)
 
     async def idle(self) -> None:
         """Wait until everything in the log now is folded and nothing is left to do here."""
@@ -57,14 +64,16 @@ async def join(
     systems: Iterable[SystemType],
     tell: Tell,
     modules: Iterable[str] = (),
+    projections: Iterable[ProjectionType] = (),
 ) -> AsyncIterator[Node]:
-    """Follow the log over a connection and keep ``systems`` at work until the block ends.
+    """Follow the log over a connection, keep ``systems`` at work and ``projections`` up to date until the
+    block ends.
 
     They run in worker processes, which load ``modules`` (the machine's, and these). Raises
     :class:`cim.domain.errors.Misdeclared` before anything runs where a provider is missing.
     """
     clock, systems = SystemClock(), tuple(systems)
-    log, blobs = await NatsLog.open(client), await NatsBlobs.open(client)
+    log, blobs = await LeanLog.open(client), await NatsBlobs.open(client)
     head = read_head(machine.state)
     world = World(composition, head.sequence if head is not None else 0)
     writer = Writer(world, log, clock, machine.source, tell)
@@ -74,14 +83,17 @@ async def join(
     serve = Serve(str(machine.folder), names, served, machine.limits.memory_mb)
     workers = Workers(serve, machine.limits, blobs, clock, tell)
     Binding(machine).check(systems)
+    folder = private_folder(machine.state / FOLDER)
+    projectors = {str(kind): Projector(kind, folder, log, clock, tell) for kind in projections}
     try:
         schedule = Schedule(world, writer, systems, workers, clock, count)
         async with background(
             consume(log, clock, 0, world.take, lambda reason: tell(f"following the log: {reason}")),
             schedule.run(),
             workers.open(count if systems else 0),
+            *(projector.run() for projector in projectors.values()),
         ):
-            yield Node(machine, composition, client, log, blobs, world, schedule)
+            yield Node(machine, composition, client, log, blobs, world, schedule, projectors)
     finally:
         await workers.close()
 

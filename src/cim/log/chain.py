@@ -1,9 +1,10 @@
 """The hash chain of a subject: linking commits, and finding the first that does not link."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from cim.contract.envelope import FIRST_PREVIOUS, Commit
+from cim.contract.stranger import Stranger
 from cim.domain.errors import CimError
 
 
@@ -21,19 +22,33 @@ class Head:
 
     def link(self, commit: Commit) -> Commit:
         """The commit as the next one on this subject."""
-        return replace(commit, number=self.number + 1, previous=self.digest)
+        return commit.linked(self.number + 1, self.digest)
 
     def advance(self, commit: Commit) -> "Head":
         """The head after a stored commit; raises :class:`BrokenChain` when it does not follow."""
-        where = f"{commit.subject} at sequence {commit.sequence}"
+        if isinstance(commit, Stranger):
+            raise BrokenChain(f"{_where(commit)}: no machine wrote this message: {commit.reason}")
         if commit.number != self.number + 1:
-            raise BrokenChain(f"{where}: commit {self.number + 1} is missing, found number {commit.number}")
+            raise BrokenChain(
+                f"{_where(commit)}: commit {self.number + 1} is missing, found number {commit.number}"
+            )
         if commit.previous != self.digest:
             raise BrokenChain(
-                f"{where}: commit {commit.number} names {commit.previous[:12]}… as the one before, "
+                f"{_where(commit)}: commit {commit.number} names {commit.previous[:12]}… as the one before, "
                 f"which is {self.digest[:12]}…: it or the one before was changed"
             )
         return Head(commit.sequence, commit.number, commit.digest)
+
+    def past(self, commit: Commit) -> "Head":
+        """The head after a message that is passed over: it moves only where that follows."""
+        try:
+            return self.advance(commit)
+        except BrokenChain:
+            return self
+
+
+def _where(commit: Commit) -> str:
+    return f"{commit.subject} at sequence {commit.sequence}"
 
 
 @dataclass(slots=True)

@@ -30,4 +30,4 @@ class Entropy(Protocol):
 
 def stamp(clock: Clock) -> str:
     """The time of day as the envelope writes it: ISO 8601, UTC, microseconds, ``Z``."""
-    return clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return clock.now().replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

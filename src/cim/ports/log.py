@@ -38,7 +38,11 @@ class Unclear:
 
 
 class Log(Protocol):
-    """An append-only order of commits; per subject, a chain."""
+    """An append-only order of commits; per subject, a chain.
+
+    A message that no machine wrote is handed on at its place as a
+    :class:`cim.contract.stranger.Stranger`: it never ends a read.
+    """
 
     async def attempt(self, commit: Commit, expected: int) -> Stored | Unclear:
         """Try once to store a commit, if the subject's last message has the sequence ``expected``

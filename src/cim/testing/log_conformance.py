@@ -1,15 +1,21 @@
 """What every adapter of the log must hold: a class of tests to subclass.
 
-An adapter's test gives a fixture ``log`` and inherits the rest::
+An adapter's test gives a fixture ``log``, a fixture ``intrude`` that stores a message as another program
+would, past the log, and inherits the rest::
 
     class TestMyLog(LogConformance):
         @pytest.fixture
         def log(self) -> Log:
             return MyLog()
+
+        @pytest.fixture
+        def intrude(self, log: MyLog) -> Intrude:
+            return log.intrude
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import cast
@@ -17,7 +23,11 @@ from typing import cast
 import pytest
 
 from cim.contract.envelope import BadEnvelope, Commit, Derivation, Origin
+from cim.contract.stranger import Stranger
 from cim.ports.log import Log, Stored, Unclear
+
+Intrude = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
+"""Stores subject, headers and body as they are; gives the sequence."""
 
 DEADLINE = 30.0
 """Seconds after which a test gives up."""
@@ -148,6 +158,65 @@ class LogConformance:
         with pytest.raises(BadEnvelope, match="header ce-owner"):
             await log.attempt(given, 0)
         assert await log.last() == 0
+
+    @pytest.mark.parametrize(
+        ("subject", "changed", "reason"),
+        [
+            ("evt.documents.Document.a", None, "is missing"),
+            ("evt.documents.Document.a", {"ce-id": None}, "header ce-id is missing"),
+            ("evt.documents.Document.a", {"ce-specversion": "2.0"}, "header ce-specversion is '2.0', not"),
+            ("evt.documents.Document.a", {"ce-subject": "evt.b"}, "header ce-subject is 'evt.b', not"),
+            ("evt.documents.Document.a", {"ce-number": "-1"}, "header ce-number is '-1', not a whole number"),
+            ("evt.documents.Document.a", {"ce-number": "9" * 5000}, "4300 digits"),
+            ("evt.documents.Document.a", {"ce-owner": "a\tb"}, r"header ce-owner holds 'a\\tb'"),
+            ("evt.documents.Document.a", {"ce-system": "s"}, "header ce-inputs is missing"),
+            ("evt.documents.Document.a", {"ce-system": "s", "ce-inputs": "a#b", "ce-took": "1"}, "cannot be"),
+            ("cmp.a", None, "is missing"),
+            ("evt.one.two.three.four.ünfünf", None, "is missing"),
+        ],
+        ids=lambda given: str(given)[:40],
+    )
+    async def test_a_message_that_no_machine_wrote_keeps_its_place_and_stops_no_reader(
+        self, log: Log, intrude: Intrude, subject: str, changed: dict[str, str | None] | None, reason: str
+    ) -> None:
+        await store(log, commit("evt.documents.Document.before", "before"))
+        whole = commit(subject, "x1").headers() if changed is not None else {}
+        headers = {name: value for name, value in {**whole, **(changed or {})}.items() if value is not None}
+        assert await intrude(subject, headers, b"\xff no JSON") == 2
+        await store(log, commit("evt.documents.Document.behind", "behind"))
+        (followed,) = [one for batch in await follow_until(log, 0, 3) for one in batch if one.sequence == 2]
+        read = await read_all(log)
+        assert [one.id for one in read] == ["before", "", "behind"]
+        for found in (await log.next_on(subject, 0), read[1], followed):
+            assert isinstance(found, Stranger)
+            assert re.search(reason, found.reason)
+            assert found == followed
+            assert (found.subject, found.body) == (subject, b"\xff no JSON")
+            assert found.digest == followed.digest
+
+    async def test_what_a_stranger_s_headers_pretend_is_not_believed(
+        self, log: Log, intrude: Intrude
+    ) -> None:
+        pretended = {
+            "Status": "409",
+            "Nats-Sequence": "77",
+            "Nats-Subject": "evt.other",
+            "Nats-Num-Pending": "0",
+        }
+        await intrude("evt.documents.Document.a", pretended, b"")
+        await store(log, commit("evt.documents.Document.b", "b"))
+        followed = [one for batch in await follow_until(log, 0, 2) for one in batch]
+        for found in (await read_all(log), followed):
+            assert [(one.sequence, one.subject[-1], one.id) for one in found] == [(1, "a", ""), (2, "b", "b")]
+
+    async def test_strangers_of_one_content_have_one_digest_and_of_others_another(
+        self, log: Log, intrude: Intrude
+    ) -> None:
+        for subject, body in (("evt.a", b"1"), ("evt.a", b"1"), ("evt.a", b"2"), ("evt.b", b"1")):
+            await intrude(subject, {}, body)
+        same, again, *others = [one.digest for one in await read_all(log)]
+        assert same == again
+        assert len({same, *others}) == 3
 
     async def test_the_next_on_a_subject_is_the_first_past_a_sequence(self, log: Log) -> None:
         first = await store(log, commit("evt.documents.Document.a", "a1"))

@@ -69,7 +69,9 @@ class Entity:
     :data:`cim.contract.system.STATE`. ``corrections`` holds what people put right, by the component's key;
     ``cells`` has it in already. ``first`` and ``sequence`` are those of its first and its last
     commit. ``stopped`` says why the entity no longer follows its history,
-    if it does not: an unknown event or a broken chain stops this entity and no other.
+    if it does not: an unknown event, a broken chain or a message that no machine wrote stops this entity
+    and no other. ``held`` is what came since, the message that stopped it first, and ``passed`` the
+    sequences of those in it that are passed over when their turn comes: see :mod:`cim.log.release`.
     """
 
     ref: Ref
@@ -81,6 +83,13 @@ class Entity:
     first: int = 0
     sequence: int = 0
     stopped: str | None = None
+    held: list[Commit] = field(default_factory=list)
+    passed: set[int] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        """The entity for a person; the bare subject where that speaks of none."""
+        return str(self.ref) if self.ref.context else self.ref.id
 
     @property
     def exists(self) -> bool:

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from cim.contract import codec
 from cim.contract.envelope import Commit
+from cim.contract.stranger import Stranger
 from cim.contract.subjects import Ref, parse_stored
+from cim.log.release import released
 from cim.ports.log import Log
 from cim.world.world import FAILED
 
@@ -43,8 +45,28 @@ async def trail(log: Log, ref: Ref) -> list[TrailStep]:
 
 def steps(commit: Commit) -> Iterator[TrailStep]:
     """What one commit says happened."""
+    try:
+        said, items = released(commit), codec.decode(commit.body)
+    except codec.BadBody as error:
+        yield _unread(commit, str(error))
+        return
+    if isinstance(commit, Stranger):
+        yield _unread(commit, commit.reason)
+    elif said is not None:
+        note = f"sequence {said.sequence} is passed over: {said.reason}"
+        by = commit.origin.owner
+        yield TrailStep("command", "Release", by, commit.time, None, note, commit.sequence)
+    else:
+        yield from _said(commit, items)
+
+
+def _unread(commit: Commit, reason: str) -> TrailStep:
+    by = commit.origin.owner or "another program"
+    return TrailStep("failed", "a message nobody can read", by, commit.time, None, reason, commit.sequence)
+
+
+def _said(commit: Commit, items: list[codec.Item]) -> Iterator[TrailStep]:
     ref, owner = parse_stored(commit.subject)
-    items = codec.decode(commit.body)
     if owner is None:
         command = (commit.request or "").partition("/")[0] or "command"
         yield TrailStep("command", command, commit.origin.owner, commit.time, None, "", commit.sequence)

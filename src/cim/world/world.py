@@ -9,11 +9,13 @@ from typing import Any
 from cim.contract import codec
 from cim.contract.composition import Composition
 from cim.contract.envelope import Commit, Derivation
-from cim.contract.subjects import Ref, parse_stored
+from cim.contract.stranger import Stranger
+from cim.contract.subjects import BadToken, Ref, parse_stored
 from cim.contract.system import STATE, ComponentType, component_key
 from cim.domain.component import Failed
 from cim.domain.errors import CimError
 from cim.log.chain import Head
+from cim.log.release import released
 from cim.world.correction import corrected, derived_of
 from cim.world.entity import Cell, Correction, Entity, Run, cell
 
@@ -69,15 +71,12 @@ class World:
 
     def apply(self, commit: Commit) -> Entity:
         """Take in one commit, in the log's order."""
-        ref, owner = parse_stored(commit.subject)
-        entity = self._entity(ref)
+        entity = self._entity(ref_of(commit.subject))
         if entity.stopped is None:
-            try:
-                self._fold(entity, owner, commit)
-            except CimError as error:
-                entity.stopped = str(error)
-            except Exception as error:  # a module's own evolve: what it raises stops its entity alone
-                entity.stopped = f"sequence {commit.sequence}: evolve raised {type(error).__name__}: {error}"
+            self._try(entity, commit)
+        else:
+            entity.held.append(commit.bare() if isinstance(commit, Stranger) else commit)
+            self._free(entity, commit)
         entity.first = entity.first or commit.sequence
         entity.sequence = max(entity.sequence, commit.sequence)
         self.sequence = max(self.sequence, commit.sequence)
@@ -107,8 +106,44 @@ class World:
             self.entities[ref] = self.kinds[ref.context, ref.entity][ref.id] = entity
         return entity
 
-    def _fold(self, entity: Entity, owner: str | None, commit: Commit) -> None:
+    def _try(self, entity: Entity, commit: Commit) -> None:
+        """Fold a commit, or stop the entity at it."""
+        try:
+            self._fold(entity, commit)
+        except CimError as error:
+            entity.stopped = str(error)
+        except Exception as error:  # a module's own evolve: what it raises stops its entity alone
+            entity.stopped = f"sequence {commit.sequence}: evolve raised {type(error).__name__}: {error}"
+        if entity.stopped is not None:
+            entity.held = [commit.bare() if isinstance(commit, Stranger) else commit]
+
+    def _free(self, entity: Entity, release: Commit) -> None:
+        """Where ``release`` is one, go on with what is held, past what it names; up to the next stop."""
+        try:
+            said = released(release)
+        except codec.BadBody:
+            return  # its own turn to stop the entity comes
+        if said is None:
+            return
+        same = (one for one in entity.held if (one.subject, one.digest) == (release.subject, said.digest))
+        entity.passed |= {one.sequence for one in same}
+        if entity.held[0].sequence not in entity.passed:
+            return
+        held, entity.held, entity.stopped = entity.held, [], None
+        for one in held:
+            if entity.stopped is not None:
+                entity.held.append(one)
+            elif one.sequence in entity.passed:
+                entity.heads[one.subject] = entity.heads.get(one.subject, Head()).past(one)
+            else:
+                self._try(entity, one)
+
+    def _fold(self, entity: Entity, commit: Commit) -> None:
         head = entity.heads.get(commit.subject, Head()).advance(commit)
+        if released(commit) is not None:
+            entity.heads[commit.subject] = head
+            return
+        _, owner = parse_stored(commit.subject)
         items = codec.decode(commit.body)
         if owner is None:
             self._fold_events(entity, items, commit)
@@ -164,6 +199,15 @@ class World:
                 entity.cells[key] = derived
         if derivation is not None:
             entity.runs[derivation.system] = _run(derivation, items, commit)
+
+
+def ref_of(subject: str) -> Ref:
+    """The entity that a stored subject speaks of. A subject outside the grammar speaks of none: it stands
+    for itself, as the id of a thing without context and type, so that what is on it is stopped by name."""
+    try:
+        return parse_stored(subject)[0]
+    except BadToken:
+        return Ref("", "", subject)
 
 
 def _run(derivation: Derivation, items: list[codec.Item], commit: Commit) -> Run:

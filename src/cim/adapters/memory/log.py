@@ -1,9 +1,12 @@
 """A log in memory: the same promises as the real one, until the process ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
 
 from cim.contract.envelope import Commit
+from cim.contract.stranger import stored
 from cim.ports.log import Stored, Unclear
 
 
@@ -18,36 +21,55 @@ def matches(pattern: str, subject: str) -> bool:
     return len(wanted) == len(tokens)
 
 
+def _sequence(commit: Commit) -> int:
+    return commit.sequence
+
+
 class MemoryLog:
     """Fulfils :class:`cim.ports.log.Log` with a list."""
 
     def __init__(self) -> None:
         self._commits: list[Commit] = []
-        self._last_on: dict[str, int] = {}
+        self._on: defaultdict[str, list[Commit]] = defaultdict(list)
         self._grown = asyncio.Condition()
 
     async def attempt(self, commit: Commit, expected: int) -> Stored | Unclear:
         async with self._grown:
-            actual = self._last_on.get(commit.subject, 0)
+            found = self._on.get(commit.subject)
+            actual = found[-1].sequence if found else 0
             if actual != expected:
                 return Unclear(f"wrong last sequence: {actual}")
-            sequence = len(self._commits) + 1
             # Through the header form and back, so that what cannot be written is not remembered.
-            self._commits.append(Commit.parse(commit.subject, commit.headers(), commit.body, sequence))
-            self._last_on[commit.subject] = sequence
-            self._grown.notify_all()
-        return Stored(sequence)
+            return Stored(self._keep(commit.subject, commit.headers(), commit.body))
+
+    async def intrude(self, subject: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Store a message as another program would, without an expectation; returns its sequence."""
+        async with self._grown:
+            return self._keep(subject, headers, body)
+
+    def _keep(self, subject: str, headers: Mapping[str, str], body: bytes) -> int:
+        sequence = len(self._commits) + 1
+        self._commits.append(stored(subject, headers, body, sequence))
+        self._on[subject].append(self._commits[-1])
+        self._grown.notify_all()
+        return sequence
 
     async def next_on(self, subject: str, after: int) -> Commit | None:
-        return next((commit for commit in self._commits[after:] if commit.subject == subject), None)
+        found = self._on.get(subject, [])
+        place = bisect_right(found, after, key=_sequence)
+        return found[place] if place < len(found) else None
 
     async def last(self) -> int:
         return len(self._commits)
 
     async def read(self, subject: str, after: int = 0) -> AsyncIterator[Commit]:
-        for commit in self._commits[after:]:
-            if matches(subject, commit.subject):
-                yield commit
+        if "*" in subject or ">" in subject:
+            found = [commit for commit in self._commits[after:] if matches(subject, commit.subject)]
+        else:
+            on = self._on.get(subject, [])
+            found = on[bisect_right(on, after, key=_sequence) :]
+        for commit in found:
+            yield commit
 
     async def follow(self, after: int) -> AsyncIterator[list[Commit]]:
         while True:

@@ -63,9 +63,11 @@ async def _gather(answers: "asyncio.Queue[Msg | None]", what: str) -> tuple[list
         if message is None:
             raise LinkLost(f"{what}: the link was lost in the middle of a read")
         headers = message.headers or {}
+        if "Nats-Sequence" in headers:
+            # A stored message tells its place, whatever its own headers say of a status.
+            page.append(message)
+            continue
         match headers.get("Status"):
-            case None:
-                page.append(message)
             case "204":
                 return page, bool(page) and headers.get("Nats-Num-Pending", "0") != "0"
             case "404":

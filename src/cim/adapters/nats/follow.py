@@ -18,6 +18,7 @@ from nats.aio.msg import Msg
 from cim.adapters.nats.link import ask_api, noticing_loss, refusal
 from cim.adapters.nats.stream import STREAM
 from cim.contract.envelope import Commit
+from cim.contract.stranger import stored
 from cim.ports.log import LinkLost
 
 _BATCH = 512
@@ -75,8 +76,9 @@ class _Pull:
         at_end = False
         while self._arrived and len(commits) < _BATCH:
             message = self._arrived.popleft()
-            if message.headers is not None and "Status" in message.headers:
-                self._status(message.headers)
+            if message.subject == self._inbox:
+                # A stored message comes under its own subject, whatever its headers say of a status.
+                self._status(message.headers or {})
                 continue
             commit, pending = self._commit(message)
             commits.append(commit)
@@ -84,7 +86,7 @@ class _Pull:
         return commits, at_end
 
     def _status(self, headers: dict[str, str]) -> None:
-        status, text = headers["Status"], headers.get("Description", "")
+        status, text = headers.get("Status", ""), headers.get("Description", "")
         match status:
             case "100":
                 return
@@ -104,7 +106,7 @@ class _Pull:
             raise LinkLost(f"{number - self._delivered - 1} messages were lost before sequence {sequence}")
         self._delivered = number
         self._asked -= 1
-        return Commit.parse(message.subject, message.headers or {}, message.data, sequence), pending
+        return stored(message.subject, message.headers or {}, message.data, sequence), pending
 
 
 async def follow(client: Client, after: int) -> AsyncIterator[list[Commit]]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -39,8 +40,9 @@ async def connect(
     ``trouble`` is told of each loss and each return of the link. Raises :class:`LinkLost` where there
     was no connection to begin with after ``patience`` seconds.
     """
-    client = Client()
+    client = _Steadfast()
     watch = _Watch(client, name, trouble)
+    place = _PLACES[client] = Place(url, credentials, name)
     try:
         try:
             async with asyncio.timeout(patience):
@@ -50,6 +52,9 @@ async def connect(
         yield client
     finally:
         watch.closing = True
+        del _PLACES[client]
+        for close in place.closing:
+            close()
         # A server that is gone cannot be drained; closing is enough, all writes were acknowledged.
         with suppress(errors.Error, asyncio.TimeoutError, OSError):
             await client.close()
@@ -70,6 +75,18 @@ async def _open(client: Client, url: str, credentials: Credentials, watch: "_Wat
         disconnected_cb=watch.lost,
         reconnected_cb=watch.returned,
     )
+
+
+class _Steadfast(Client):
+    """The client, but that no subject ends its reading: the server takes any bytes for one, and where the
+    client cannot decode them it stops hearing anything, for good."""
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Msg:
+        text = subject.decode(errors="replace").encode()
+        message: Msg = super()._build_message(sid, text, reply, data, headers)
+        return message
 
 
 class _Watch:
@@ -94,6 +111,27 @@ class _Watch:
         quiet = isinstance(error, (ConnectionError, OSError, errors.Error))
         if not quiet or isinstance(error, errors.SlowConsumerError) or "permissions" in str(error):
             self._trouble(f"{self.name}: {type(error).__name__}: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a connection leads and as whom; ``closing`` is called when the connection is closed."""
+
+    url: str
+    credentials: Credentials
+    name: str
+    closing: list[Callable[[], None]] = field(default_factory=list)
+
+
+_PLACES: "WeakKeyDictionary[Client, Place]" = WeakKeyDictionary()
+
+
+def place_of(client: Client) -> Place:
+    """The place of an open connection of :func:`connect`; raises :class:`LinkLost` for a closed one."""
+    try:
+        return _PLACES[client]
+    except KeyError:
+        raise LinkLost("the connection to the leaf is closed") from None
 
 
 _LISTENERS: "WeakKeyDictionary[Client, list[Callable[[], None]]]" = WeakKeyDictionary()

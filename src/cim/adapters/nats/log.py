@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Mapping
+from typing import Self
 
 import msgspec
 from nats.aio.client import Client
@@ -12,6 +13,7 @@ from cim.adapters.nats.follow import follow
 from cim.adapters.nats.link import ask, ask_api, refusal
 from cim.adapters.nats.stream import STREAM, open_stream
 from cim.contract.envelope import Commit
+from cim.contract.stranger import stored
 from cim.ports.log import LinkLost, LogRefused, Stored, Unclear
 
 _NO_MESSAGE = 10037
@@ -25,7 +27,7 @@ class NatsLog:
         self._client = client
 
     @classmethod
-    async def open(cls, client: Client) -> "NatsLog":
+    async def open(cls, client: Client) -> Self:
         """The machine's log, its stream made or checked; see :func:`open_stream`."""
         await open_stream(client)
         return cls(client)
@@ -54,10 +56,10 @@ class NatsLog:
             if trouble[0] == _NO_MESSAGE:
                 return None
             raise LinkLost(f"{subject}: read back failed: {trouble[1]} (code {trouble[0]})")
-        stored = answer["message"]
-        headers = parse_headers(base64.b64decode(stored.get("hdrs", "")))
-        body = base64.b64decode(stored.get("data", ""))
-        return Commit.parse(stored["subject"], headers, body, int(stored["seq"]))
+        found = answer["message"]
+        headers = parse_headers(base64.b64decode(found.get("hdrs", "")))
+        body = base64.b64decode(found.get("data", ""))
+        return stored(found["subject"], headers, body, int(found["seq"]))
 
     async def last(self) -> int:
         answer = await ask_api(self._client, f"STREAM.INFO.{STREAM}", {})
@@ -75,12 +77,18 @@ class NatsLog:
 
 
 def stored_commit(message: Msg) -> Commit:
-    """The commit in an answer to a direct get."""
+    """The commit in an answer to a direct get, or the stranger."""
     headers = message.headers or {}
-    return Commit.parse(headers["Nats-Subject"], headers, message.data, sequence_of(message))
+    return stored(headers["Nats-Subject"], headers, message.data, sequence_of(message))
 
 
 def parse_headers(block: bytes) -> Mapping[str, str]:
-    """The headers of a stored message as the server keeps them: a status line, then ``name: value``."""
-    lines = block.decode().split("\r\n")[1:]
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+    """The headers of a stored message as the server keeps them: a status line, then ``name: value``.
+
+    Bytes that are no text are replaced, as the client does it: whoever wrote them is no machine.
+    """
+    pairs = (line.partition(b":") for line in block.split(b"\r\n")[1:] if b":" in line)
+    return {
+        name.strip().decode(errors="replace"): value.strip().decode(errors="replace")
+        for name, _, value in pairs
+    }

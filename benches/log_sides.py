@@ -1,0 +1,227 @@
+"""The sides of the log's bench: ours on a log, the rival on its recorder, and the bare publish."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from eventsourcing.persistence import Notification
+from nats.aio.client import Client
+
+from cim.actors.actors import Actors
+from cim.actors.request import Asked, Receipt
+from cim.adapters.system import SystemClock
+from cim.contract.composition import compose
+from cim.contract.envelope import Commit
+from cim.leaf.accounts import Credentials, Keys, machine_credentials
+from cim.leaf.configuration import Durability
+from cim.leaf.server import Server
+from cim.log.consumer import consume
+from cim.ports.log import Log
+from log_orders import Added, DefaultOrders, LeanOrders, Placed, adding, orders, placing
+
+SOURCE = "cim:bench"
+KINDS = {kind.__name__: kind for kind in (Placed, Added)}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run of operations took: how many, wall seconds, processor seconds of this process."""
+
+    operations: int
+    wall: float
+    processor: float
+
+    @property
+    def rate(self) -> float:
+        """Operations a second."""
+        return self.operations / self.wall
+
+    @property
+    def micros(self) -> float:
+        """Processor time of this process an operation, in microseconds."""
+        return 1e6 * self.processor / self.operations
+
+
+@dataclass
+class Meter:
+    """Both clocks; ``cost`` is there when the block of :func:`metered` has ended."""
+
+    operations: int
+    cost: Cost = Cost(1, 1.0, 0.0)
+
+
+@contextmanager
+def metered(operations: int) -> Iterator[Meter]:
+    """Measure a block that does so many operations."""
+    meter = Meter(operations)
+    wall, processor = time.perf_counter(), time.process_time()
+    yield meter
+    meter.cost = Cost(operations, time.perf_counter() - wall, time.process_time() - processor)
+
+
+@asynccontextmanager
+async def server_on(folder: Path, durability: Durability) -> AsyncIterator[tuple[Server, Credentials]]:
+    """A real server of the profile, and the machine's user on it."""
+    keys = Keys.load_or_make(folder / "keys.json", now=int(time.time()))
+    server = await Server.start(folder, keys=keys, origins=(), cookie="bench", durability=durability)
+    try:
+        yield server, machine_credentials(keys)
+    finally:
+        await server.stop()
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is done: entities made, updates of each, and how many commands are in flight."""
+
+    entities: int
+    updates: int
+    in_flight: int = 256
+    single: int = 400
+    events: int = 1000
+
+
+@dataclass
+class Ours:
+    """Our actors on a log, one process."""
+
+    log: Log
+    sizes: Sizes
+    numbers: int = 0
+    prefix: str = "o"
+
+    def __post_init__(self) -> None:
+        self.actors = self.fresh()
+
+    def fresh(self) -> Actors:
+        """Actors that hold nothing warm."""
+        return Actors(compose([orders]), self.log, SystemClock(), SOURCE)
+
+    async def create(self) -> Cost:
+        """Every entity once, many in flight."""
+        return await self._many(
+            [placing(self._next(), f"{self.prefix}{n}") for n in range(self.sizes.entities)]
+        )
+
+    async def update(self) -> Cost:
+        """Every entity in turn, many in flight."""
+        turns = range(self.sizes.updates)
+        given = [adding(self._next(), f"{self.prefix}{n}") for _ in turns for n in range(self.sizes.entities)]
+        return await self._many(given)
+
+    async def single(self) -> Cost:
+        """One warm entity at a time, one command after the other."""
+        given = [adding(self._next(), f"{self.prefix}{n % 10}") for n in range(self.sizes.single)]
+        with metered(len(given)) as meter:
+            for one in given:
+                assert isinstance(await self.actors.handle(one), Receipt)
+        return meter.cost
+
+    async def long(self, order: str, count: int) -> None:
+        """An entity of so many events; its first command has the number 0."""
+        assert isinstance(await self.actors.handle(placing(0, order)), Receipt)
+        for _ in range(count - 1):
+            assert isinstance(await self.actors.handle(adding(self._next(), order)), Receipt)
+
+    async def load(self, order: str) -> float:
+        """Milliseconds to open an entity cold: its first command sent again is answered from its history."""
+        cold, again = self.fresh(), placing(0, order)
+        started = time.perf_counter()
+        assert isinstance(await cold.handle(again), Receipt)
+        return 1000 * (time.perf_counter() - started)
+
+    async def _many(self, given: Sequence[Asked]) -> Cost:
+        waiting = iter(given)
+
+        async def work() -> None:
+            for one in waiting:
+                assert isinstance(await self.actors.handle(one), Receipt)
+
+        with metered(len(given)) as meter:
+            await asyncio.gather(*(work() for _ in range(self.sizes.in_flight)))
+        return meter.cost
+
+    def _next(self) -> int:
+        self.numbers += 1
+        return self.numbers
+
+
+class _Enough(Exception):
+    """The replay has seen what it should."""
+
+
+async def replay(log: Log, count: int, decoded: Callable[[Commit], int]) -> Cost:
+    """Follow the log from its start through a handler that decodes and does nothing else."""
+    seen = events = 0
+
+    async def handle(batch: list[Commit]) -> None:
+        nonlocal seen, events
+        for commit in batch:
+            events += decoded(commit)
+        seen += len(batch)
+        if seen >= count:
+            raise _Enough
+
+    with metered(count) as meter, suppress(_Enough):
+        await consume(log, SystemClock(), 0, handle)
+    assert events >= count, "a commit held no event"
+    return meter.cost
+
+
+async def bare_publish(client: Client, commits: Iterable[Commit]) -> Cost:
+    """Publishes with expectation one after the other by the general client: no actor, no chain."""
+    ready = [(commit.subject, commit.body, commit.headers()) for commit in commits]
+    with metered(len(ready)) as meter:
+        for subject, body, headers in ready:
+            expected = {**headers, "Nats-Expected-Last-Subject-Sequence": "0"}
+            answer = await client.request(subject, body, headers=expected)
+            assert b'"seq"' in answer.data, answer.data
+    return meter.cost
+
+
+@dataclass
+class Theirs:
+    """The rival's application, one thread."""
+
+    application: DefaultOrders | LeanOrders
+    sizes: Sizes
+
+    def create(self) -> Cost:
+        """Every entity once."""
+        with metered(self.sizes.entities) as meter:
+            self.made = [self.application.place() for _ in range(self.sizes.entities)]
+        return meter.cost
+
+    def update(self) -> Cost:
+        """Every entity in turn."""
+        with metered(self.sizes.entities * self.sizes.updates) as meter:
+            for _ in range(self.sizes.updates):
+                for order in self.made:
+                    self.application.add(order)
+        return meter.cost
+
+    def load(self) -> float:
+        """Milliseconds to load an entity of 1,000 events."""
+        order: UUID = self.application.place()
+        self.application.add_many(order, self.sizes.events - 1)
+        started = time.perf_counter()
+        assert self.application.load(order) == 3 * (self.sizes.events - 1)
+        return 1000 * (time.perf_counter() - started)
+
+    def replay(self) -> Cost:
+        """All that it holds, in its order, decoded."""
+        application = self.application
+        count, place = 0, 0
+        started = time.perf_counter(), time.process_time()
+        while found := self._page(place):
+            for notification in found:
+                application.mapper.to_domain_event(notification)
+            count, place = count + len(found), int(found[-1].id)
+        return Cost(count, time.perf_counter() - started[0], time.process_time() - started[1])
+
+    def _page(self, after: int) -> Sequence[Notification]:
+        return self.application.recorder.select_notifications(after + 1, 500)

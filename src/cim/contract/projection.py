@@ -1,0 +1,216 @@
+"""Projections, worked out from their signatures: which events they fold, into which rows."""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import CodeType, FunctionType, NoneType
+from typing import Annotated, Any, get_args, get_origin
+
+from cim.contract import codec
+from cim.contract.annotations import hints, members
+from cim.contract.entity import EntityType
+from cim.contract.envelope import Commit
+from cim.contract.schema import check_shape, fingerprint
+from cim.contract.stranger import Stranger
+from cim.contract.subjects import BadToken, parse_stored, token
+from cim.domain.errors import CimError, Misdeclared
+from cim.domain.message import Event
+from cim.domain.projection import KeyMark, Row, Table
+
+Sources = Mapping[tuple[str, str], Mapping[str, type[Event]]]
+"""The events that a projection folds by their names, by the entity ``(context, name)`` that has them."""
+
+LARGEST = 2**63 - 1
+"""The largest whole number that a column or a key of its own holds."""
+
+
+class BadRow(CimError):
+    """A row or a key that is not what the projection's table takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionType:
+    """A projection: its full name, the events that it folds, the rows that it writes and their key.
+
+    ``fields`` names the row's, ``key`` maps those of the key, in their order, to their types. ``version``
+    names the code, the events and the rows as they are written now: rows that were folded under another
+    version are folded anew.
+    """
+
+    owner: str
+    name: str
+    function: Callable[..., None]
+    event: str
+    rows: str
+    sources: Sources
+    row: type[Row]
+    fields: tuple[str, ...]
+    key: Mapping[str, type[str] | type[int]]
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.owner}.{self.name}"
+
+    def events(self, commit: Commit) -> Iterator[Event]:
+        """The events of a commit that the projection folds; :class:`CimError` for an unreadable one."""
+        known = None if isinstance(commit, Stranger) else self._known(commit.subject)
+        if known is None:
+            return
+        for item in codec.decode(commit.body):
+            kind = known.get(item.type)
+            if kind is not None:
+                yield codec.typed(item.data, kind)
+
+    def _known(self, subject: str) -> Mapping[str, type[Event]] | None:
+        try:
+            ref, owner = parse_stored(subject)
+        except BadToken:  # a subject outside the grammar speaks of no entity
+            return None
+        return self.sources.get((ref.context, ref.entity)) if owner is None else None
+
+    def fold(self, event: Event, rows: Table[Any]) -> None:
+        """Run the module's function; whatever it raises is raised."""
+        self.function(**{self.event: event, self.rows: rows})
+
+    def key_of(self, row: Row) -> tuple[str | int, ...]:
+        """The key of a row."""
+        return tuple(getattr(row, field) for field in self.key)
+
+    def check_key(self, key: tuple[Any, ...]) -> None:
+        """Hold that a key fits the table; raises :class:`BadRow`."""
+        wanted = tuple(self.key.values())
+        if tuple(map(type, key)) != wanted:
+            fields = ", ".join(f"{field}: {kind.__name__}" for field, kind in self.key.items())
+            raise BadRow(f"{self.row.__name__} is named by ({fields}), not by {key!r}")
+        for value in key:
+            if isinstance(value, int) and abs(value) > LARGEST:
+                raise BadRow(f"{value} is no key of {self.row.__name__}: it needs more than 64 bits")
+
+    def check_row(self, row: Any) -> None:
+        """Hold that a row is of the table's type and reads back as it is; raises :class:`CimError`."""
+        if type(row) is not self.row:
+            raise BadRow(f"the table holds rows of {self.row.__name__}, not {row!r}")
+        codec.check(row)
+        for name in self.fields:
+            value = getattr(row, name)
+            if isinstance(value, int) and abs(value) > LARGEST:
+                raise BadRow(f"{self.row.__name__}.{name} is {value}, which needs more than 64 bits")
+        self.check_key(self.key_of(row))
+
+
+def read_projection(
+    owner: str, function: Callable[..., Any], entities: Iterable[EntityType]
+) -> ProjectionType:
+    """The projection that a function's signature declares; raises :class:`Misdeclared` by name."""
+    where = f"{owner}.{function.__name__}"
+    token(function.__name__, f"{owner}: projection")
+    if inspect.iscoroutinefunction(function):
+        raise Misdeclared(
+            f"{where} is async: a projection folds, it waits for nothing; write a plain function"
+        )
+    annotations = hints(function)
+    if annotations.get("return") not in (None, NoneType):
+        raise Misdeclared(f"{where} returns something: what a projection finds it puts into its table")
+    event, rows = _parameters(function, annotations, where)
+    sources = _sources(annotations[event], entities, f"{where}: parameter `{event}`")
+    row, key = _row(annotations[rows], f"{where}: parameter `{rows}`")
+    version = _version(function, sources, row, key)
+    fields, name = tuple(codec.field_names(row)), function.__name__
+    return ProjectionType(owner, name, function, event, rows, sources, row, fields, key, version)
+
+
+def _parameters(function: Callable[..., Any], annotations: Mapping[str, Any], where: str) -> tuple[str, str]:
+    """The names of the parameters that take the event and the table."""
+    parameters = inspect.signature(function).parameters.values()
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    names = [one.name for one in parameters if one.kind in named and one.name in annotations]
+    tables = [name for name in names if get_origin(annotations[name]) is Table]
+    events = [name for name in names if name not in tables]
+    if len(parameters) != 2 or len(tables) != 1 or len(events) != 1:
+        raise Misdeclared(f"{where} must be written `{where.rpartition('.')[2]}(event: …, rows: Table[…])`")
+    return events[0], tables[0]
+
+
+def _sources(annotation: Any, entities: Iterable[EntityType], where: str) -> Sources:
+    entities = tuple(entities)
+    found: dict[tuple[str, str], dict[str, type[Event]]] = {}
+    for kind in members(annotation):
+        if not (isinstance(kind, type) and issubclass(kind, Event)):
+            raise Misdeclared(f"{where} takes {kind!r}, which is no Event")
+        having = [entity for entity in entities if entity.events.get(kind.__name__) is kind]
+        if not having:
+            known = ", ".join(f"{e.context}.{name}" for e in entities for name in e.events) or "none"
+            raise Misdeclared(
+                f"{where} takes {kind.__name__}, an event of no entity here; there are: {known}"
+            )
+        for entity in having:
+            found.setdefault((entity.context, entity.name), {})[kind.__name__] = kind
+    if not found:
+        raise Misdeclared(f"{where}: say which events it may be")
+    return found
+
+
+def _row(annotation: Any, where: str) -> tuple[type[Row], dict[str, type[str] | type[int]]]:
+    row = get_args(annotation)[0]
+    if not (isinstance(row, type) and issubclass(row, Row) and row is not Row):
+        raise Misdeclared(f"{where} holds {row!r}, which is no Row: write `class Line(Row)`")
+    check_shape(row, where)
+    fields = hints(row)
+    if len({name.lower() for name in fields}) < len(fields):
+        raise Misdeclared(f"{where}: two fields of {row.__name__} differ in upper and lower case alone")
+    key = {name: get_args(kind)[0] for name, kind in fields.items() if _is_key(kind)}
+    if not key:
+        raise Misdeclared(f"{where}: {row.__name__} marks no key: write `name: Key[str]` on what names a row")
+    for name, kind in key.items():
+        if kind not in (str, int):
+            raise Misdeclared(f"{where}: {row.__name__}.{name} is a key of {kind}: a key is str or int")
+    return row, key
+
+
+def _is_key(annotation: Any) -> bool:
+    return get_origin(annotation) is Annotated and any(
+        isinstance(mark, KeyMark) for mark in get_args(annotation)
+    )
+
+
+def _version(function: Callable[..., Any], sources: Sources, row: type[Row], key: Iterable[str]) -> str:
+    """A name for code, events and rows as they are written now: sixteen hex digits."""
+    told = [*sorted(_code(function)), fingerprint(frozenset([row])), *codec.field_names(row), *key]
+    for entity, events in sorted(sources.items()):
+        told += [*entity, *sorted(events), fingerprint(frozenset(events.values()))]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
+def _code(function: Callable[..., Any]) -> set[str]:
+    """The text of a function, and of the functions and plain values of its own package that it uses."""
+    package = function.__module__.partition(".")[0]
+    found: set[str] = set()
+    seen: set[Callable[..., Any]] = set()
+    left = [function]
+    while left:
+        one = left.pop()
+        if one in seen or not isinstance(one, FunctionType):
+            continue
+        seen.add(one)
+        found.add(_text(one))
+        for name in _names(one.__code__):
+            value = one.__globals__.get(name)
+            if isinstance(value, FunctionType) and value.__module__.partition(".")[0] == package:
+                left.append(value)
+            elif isinstance(value, str | int | float):
+                found.add(f"{name} = {value!r}")
+    return found
+
+
+def _names(code: CodeType) -> set[str]:
+    """The names that code looks up, that of the functions within it, too."""
+    inner = (one for one in code.co_consts if isinstance(one, CodeType))
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _text(function: FunctionType) -> str:
+    try:
+        return inspect.getsource(function)
+    except OSError:  # declared where no file is, such as a prompt
+        return function.__code__.co_code.hex()

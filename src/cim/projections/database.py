@@ -1,0 +1,258 @@
+"""The file of a projection: its rows and how far they are folded, changed in one transaction.
+
+Derived and thrown away at will: the log is the truth. So a commit waits for no disk (a power cut takes
+the file back to an earlier whole state, and what came after is folded again), and a file that cannot be
+read is made anew. Rows that another version of the code folded stay to be read, while the new ones are
+folded into a second table beside them; one transaction puts these in their place. Two files and a
+renaming would do the same, but SQLite does not bear that a file is renamed under a reader.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cim.contract import codec
+from cim.contract.envelope import Commit
+from cim.contract.projection import ProjectionType
+from cim.domain.errors import CimError
+from cim.log.release import RELEASE
+from cim.projections.table import SqliteTable, columns_of, creation, quoted
+
+SHOWN, NEXT = "rows", "next_rows"
+"""The tables: what is read, and what is folded anew beside it."""
+
+LAYOUT = 1
+PATIENCE = 5.0
+
+_CHECKPOINTS = (
+    "CREATE TABLE cim_checkpoint (rows TEXT PRIMARY KEY, version TEXT NOT NULL, sequence INTEGER NOT NULL,"
+    " digest TEXT NOT NULL, stopped TEXT, columns TEXT NOT NULL) STRICT, WITHOUT ROWID"
+)
+_READ = "SELECT version, sequence, digest, stopped FROM cim_checkpoint WHERE rows = ?"
+_WRITE = "UPDATE cim_checkpoint SET sequence = ?, digest = ?, stopped = ? WHERE rows = ?"
+
+
+class Unfoldable(CimError):
+    """A commit that the projection's code cannot fold."""
+
+    def __init__(self, commit: Commit, text: str) -> None:
+        super().__init__(f"{place_of(commit.subject, commit.sequence)}: {text}")
+        self.commit = commit
+
+
+def place_of(subject: str, sequence: int) -> str:
+    """How the place of a commit is written in why a projection stopped."""
+    return f"sequence {sequence} ({subject})"
+
+
+class Superseded(CimError):
+    """Another process folds this file, by other code or from another place of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far rows are folded: the sequence and the digest of the last commit that they hold, by which
+    version of the code, and why they go no further, if they do not."""
+
+    version: str
+    sequence: int
+    digest: str
+    stopped: str | None
+
+
+class Database:
+    """The open file of one projection. Not for two threads at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, kind: ProjectionType) -> None:
+        self._connection, self._kind = connection, kind
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            self.folding = self._choose()
+        self._table = SqliteTable(connection, kind, self.folding)
+        self._sequence = self.checkpoint.sequence
+        self._passed: set[int] = set()
+
+    @classmethod
+    def open(cls, path: Path, kind: ProjectionType) -> "Database":
+        """The file at ``path``, made where it is missing, cannot be read, or has another layout."""
+        connection = _connect(path)
+        try:
+            return cls(connection, kind)
+        except BaseException:
+            connection.close()
+            raise
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """How far the rows are that are being folded."""
+        found = self.read(self.folding)
+        assert found is not None
+        return found
+
+    @property
+    def shown(self) -> int:
+        """Up to which sequence the rows are folded that can be read."""
+        found = self.read(SHOWN)
+        return 0 if found is None else found.sequence
+
+    def read(self, rows: str) -> Checkpoint | None:
+        """How far a table is; None where it is not there."""
+        found = self._connection.execute(_READ, (rows,)).fetchone()
+        return None if found is None else Checkpoint(*found)
+
+    def take(self, commits: Sequence[Commit]) -> None:
+        """Fold commits, rows and checkpoint in one transaction; those that are folded already are left out.
+
+        Raises :class:`Unfoldable` for the first that cannot be folded: all before it are folded then, and
+        the file tells why it goes no further.
+        """
+        try:
+            self._fold(commits, None)
+        except Unfoldable as error:
+            self._fold_until(commits, error)
+            raise
+
+    def pass_over(self, sequence: int) -> None:
+        """Leave out the commit at this sequence: it was released."""
+        self._passed.add(sequence)
+
+    def switch(self) -> None:
+        """Put the rows that were folded anew in the place of the old ones, if there are such."""
+        if self.folding == SHOWN:
+            return
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._expect()
+            self._connection.execute(f"DROP TABLE {quoted(SHOWN)}")
+            self._connection.execute(f"ALTER TABLE {quoted(NEXT)} RENAME TO {quoted(SHOWN)}")
+            self._connection.execute("DELETE FROM cim_checkpoint WHERE rows = ?", (SHOWN,))
+            self._connection.execute("UPDATE cim_checkpoint SET rows = ? WHERE rows = ?", (SHOWN, NEXT))
+        self.folding = SHOWN
+        self._table = SqliteTable(self._connection, self._kind, SHOWN)
+
+    def begin_anew(self) -> None:
+        """Forget the rows that are being folded: the log is another one than they were folded from."""
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._make(self.folding)
+        self._sequence = 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _choose(self) -> str:
+        """The table that this version folds: the one that is read, or a new one beside it."""
+        shown, beside = self.read(SHOWN), self.read(NEXT)
+        if shown is None:
+            self._make(SHOWN)
+            return SHOWN
+        if shown.version == self._kind.version:
+            self._drop(NEXT)
+            return SHOWN
+        if beside is None or beside.version != self._kind.version:
+            self._make(NEXT)
+        return NEXT
+
+    def _make(self, rows: str) -> None:
+        self._drop(rows)
+        self._connection.execute(creation(self._kind, rows))
+        columns = codec.json_bytes(columns_of(self._kind)).decode()
+        self._connection.execute(
+            "INSERT INTO cim_checkpoint VALUES (?, ?, 0, '', NULL, ?)", (rows, self._kind.version, columns)
+        )
+
+    def _drop(self, rows: str) -> None:
+        self._connection.execute(f"DROP TABLE IF EXISTS {quoted(rows)}")
+        self._connection.execute("DELETE FROM cim_checkpoint WHERE rows = ?", (rows,))
+
+    def _fold(self, commits: Sequence[Commit], stopped: str | None) -> None:
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            before = self._expect()
+            sequence, digest = before.sequence, before.digest
+            left = [commit for commit in commits if commit.sequence > sequence]
+            for commit in left:
+                self._fold_one(commit)
+            if left:
+                sequence, digest = left[-1].sequence, left[-1].digest
+            self._connection.execute(_WRITE, (sequence, digest, stopped, self.folding))
+        self._sequence = sequence
+
+    def _fold_until(self, commits: Sequence[Commit], error: Unfoldable) -> None:
+        self._fold([one for one in commits if one.sequence < error.commit.sequence], str(error))
+
+    def _fold_one(self, commit: Commit) -> None:
+        if commit.type == RELEASE or commit.sequence in self._passed:
+            return
+        try:
+            for event in self._kind.events(commit):
+                self._kind.fold(event, self._table)
+        except sqlite3.OperationalError:
+            raise  # a full disk or a locked file is not the event's fault
+        except Exception as error:
+            said = str(error) if isinstance(error, CimError) else f"{type(error).__name__}: {error}"
+            raise Unfoldable(commit, said) from error
+
+    def _expect(self) -> Checkpoint:
+        """The checkpoint in the file, which another process may have moved on, but not back or away."""
+        found = self.read(self.folding)
+        if found is None or found.version != self._kind.version:
+            raise Superseded(f"{self._kind}: another process folds these rows by other code")
+        if found.sequence < self._sequence:
+            raise Superseded(f"{self._kind}: another process folds these rows from the log's beginning")
+        return found
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = _opened(path)
+    try:
+        if _laid_out(connection):
+            return connection
+    except sqlite3.Error as error:
+        if not is_ruined(error):
+            connection.close()
+            raise
+    connection.close()
+    discard(path)
+    connection = _opened(path)
+    _laid_out(connection)
+    return connection
+
+
+def _laid_out(connection: sqlite3.Connection) -> bool:
+    """Whether a file has our layout; an empty one is given it."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        (layout,) = connection.execute("PRAGMA user_version").fetchone()
+        if layout == LAYOUT:
+            return True
+        if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
+            return False
+        connection.execute(_CHECKPOINTS)
+        connection.execute(f"PRAGMA user_version = {LAYOUT}")
+        return True
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.DatabaseError as error:
+        if not is_ruined(error):
+            connection.close()
+            raise
+    return connection
+
+
+def is_ruined(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file is no database, or no longer a whole one."""
+    return error.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+
+
+def discard(path: Path) -> None:
+    """Throw the file away: what it held is in the log."""
+    for ending in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)

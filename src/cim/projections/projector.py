@@ -1,0 +1,169 @@
+"""Keeping one projection's rows up to date: the log followed, batch by batch, for ever."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from cim.contract.envelope import Commit
+from cim.contract.projection import ProjectionType
+from cim.domain.errors import CimError
+from cim.log.backoff import delays, outlast
+from cim.log.consumer import consume
+from cim.log.release import RELEASE, is_released
+from cim.ports.clock import Clock
+from cim.ports.log import Log
+from cim.projections.database import SHOWN, Database, Superseded, Unfoldable, discard, is_ruined
+
+FOLDER = "projections"
+"""The folder of all files, in the leaf's own."""
+
+
+class ProjectionStopped(CimError):
+    """The projection goes no further: an event stands in the log that its code cannot fold."""
+
+
+def file_of(folder: Path, name: str) -> Path:
+    """Where the rows of the projection ``context.name`` are, in the folder of all projections."""
+    return folder / f"{name}.sqlite"
+
+
+class _Released(Exception):
+    """The commit that stopped the projection may be passed over."""
+
+
+class Projector:
+    """Folds the log into the file of one projection.
+
+    ``sequence`` is how far the rows are that can be read; ``stopped`` why they go no further, if they do
+    not; ``anew`` whether they may be other code's, while this one's are folded beside them. The file is
+    written in a thread of its own, so that nobody waits for the disk.
+    """
+
+    def __init__(
+        self, kind: ProjectionType, folder: Path, log: Log, clock: Clock, tell: Callable[[str], None]
+    ) -> None:
+        self.kind = kind
+        self.sequence = 0
+        self.stopped: str | None = None
+        self.anew = True
+        self._path = file_of(folder, str(kind))
+        self._log, self._clock, self._tell = log, clock, tell
+        self._released: set[int] = set()
+        self._progress = asyncio.Condition()
+
+    async def run(self) -> None:
+        """Follow the log until cancelled.
+
+        An event that cannot be folded stops it: that is told, stays in ``stopped``, and ends when the
+        event's commit is released. What the file or the link suffers is told and outlasted.
+        """
+        told = ""
+        for delay in delays():
+            try:
+                with ThreadPoolExecutor(1, f"projection {self.kind}") as thread:
+                    await self._follow(thread)
+            except Unfoldable as error:
+                await self._until_released(error)
+                continue
+            except Superseded as error:
+                return await self._stop(str(error))
+            except sqlite3.Error as error:
+                if is_ruined(error):
+                    discard(self._path)
+                if told != (told := f"{self.kind}: {self._path}: {error}; trying again"):
+                    self._tell(told)
+            await self._clock.sleep(delay)
+        raise AssertionError("delays never end")
+
+    async def reached(self, sequence: int) -> None:
+        """Wait until the rows that are read hold everything up to ``sequence``: then you read what you wrote.
+
+        Raises :class:`ProjectionStopped` where they never will.
+        """
+        async with self._progress:
+            await self._progress.wait_for(lambda: self.sequence >= sequence or self.stopped is not None)
+        if self.sequence < sequence:
+            raise ProjectionStopped(
+                f"{self.kind} stopped at {self.sequence} and does not reach {sequence}: {self.stopped}"
+            )
+
+    async def settled(self, sequence: int) -> None:
+        """Wait until the rows hold everything up to ``sequence``, folded by this code, or it stopped."""
+
+        def done() -> bool:
+            return self.stopped is not None or (self.sequence >= sequence and not self.anew)
+
+        async with self._progress:
+            await self._progress.wait_for(done)
+
+    async def _follow(self, thread: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        database = await loop.run_in_executor(thread, Database.open, self._path, self.kind)
+        try:
+            if not await outlast(lambda: self._stands(database), self._clock):
+                self._tell(f"{self.kind}: its rows are of another log than this one: they are folded anew")
+                await loop.run_in_executor(thread, database.begin_anew)
+            for sequence in self._released:
+                database.pass_over(sequence)
+            await self._moved(database)
+
+            async def take(batch: list[Commit]) -> None:
+                work = partial(database.take, batch) if batch else database.switch
+                try:
+                    await loop.run_in_executor(thread, work)
+                except Unfoldable:
+                    await self._moved(database)
+                    raise
+                await self._moved(database)
+
+            await consume(
+                self._log,
+                self._clock,
+                database.checkpoint.sequence,
+                take,
+                lambda reason: self._tell(f"{self.kind}: {reason}"),
+            )
+        finally:
+            thread.submit(database.close)
+
+    async def _stands(self, database: Database) -> bool:
+        """Whether the log holds the commit at which the rows stand."""
+        checkpoint = database.checkpoint
+        if checkpoint.sequence == 0:
+            return True
+        async for commit in self._log.read(">", checkpoint.sequence - 1):
+            return (commit.sequence, commit.digest) == (checkpoint.sequence, checkpoint.digest)
+        return False
+
+    async def _until_released(self, error: Unfoldable) -> None:
+        """Stand still until a release of the commit is in the log; at once where it is there already."""
+        commit = error.commit
+        if not await outlast(lambda: is_released(self._log, commit), self._clock):
+            await self._stop(str(error))
+
+            async def look(batch: list[Commit]) -> None:
+                likely = any(one.type == RELEASE and one.subject == commit.subject for one in batch)
+                if likely and await outlast(lambda: is_released(self._log, commit), self._clock):
+                    raise _Released
+
+            with suppress(_Released):
+                await consume(self._log, self._clock, commit.sequence, look)
+            self.stopped = None
+        self._released.add(commit.sequence)
+
+    async def _moved(self, database: Database) -> None:
+        self.sequence, self.anew = database.shown, database.folding != SHOWN
+        await self._notify()
+
+    async def _notify(self) -> None:
+        async with self._progress:
+            self._progress.notify_all()
+
+    async def _stop(self, reason: str) -> None:
+        self._tell(f"projection {self.kind} stopped: {reason}")
+        self.stopped = reason
+        await self._notify()

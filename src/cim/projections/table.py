@@ -1,0 +1,111 @@
+"""The table of a projection in SQLite: a column a field, derived from the row's annotations.
+
+Texts, numbers and truths are columns of their own kind, so that any tool that reads SQLite can ask
+for them; whatever is nested is JSON text.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from cim.contract import codec
+from cim.contract.projection import ProjectionType
+from cim.domain.projection import Row
+
+_KINDS = {"string": "TEXT", "integer": "INTEGER", "number": "REAL", "boolean": "INTEGER"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of a row: its name, SQLite's type, whether it is of the key, and how its plain value
+    stands there."""
+
+    name: str
+    type: str
+    key: bool
+    nested: bool
+    truth: bool
+
+    def stored(self, plain: Any) -> Any:
+        """A plain value as SQLite keeps it."""
+        return codec.json_bytes(plain).decode() if self.nested else plain
+
+    def plain(self, stored: Any) -> Any:
+        """What SQLite kept as a plain value."""
+        if self.nested:
+            return msgspec.json.decode(stored)
+        return bool(stored) if self.truth and stored is not None else stored
+
+
+def columns_of(kind: ProjectionType) -> tuple[Column, ...]:
+    """The columns of a projection's table, in the order of its row's fields."""
+    (schema,), definitions = msgspec.json.schema_components([kind.row])
+    while "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    return tuple(_column(name, name in kind.key, shape) for name, shape in schema["properties"].items())
+
+
+def _column(name: str, key: bool, shape: Mapping[str, Any]) -> Column:
+    shapes = [one for one in shape.get("anyOf", [shape]) if one.get("type") != "null"]
+    kinds = {_kind(one) for one in shapes}
+    if len(kinds) != 1 or None in kinds:
+        return Column(name, "TEXT", key, nested=True, truth=False)
+    kind = str(kinds.pop())
+    return Column(name, _KINDS[kind], key, nested=False, truth=kind == "boolean")
+
+
+def _kind(shape: Mapping[str, Any]) -> str | None:
+    """The JSON type of a shape where SQLite has one like it."""
+    if "enum" in shape:
+        return "string" if all(isinstance(one, str) for one in shape["enum"]) else None
+    kind = shape.get("type")
+    return kind if kind in _KINDS else None
+
+
+class SqliteTable:
+    """Fulfils :class:`cim.domain.projection.Table` over an open transaction of a connection."""
+
+    def __init__(self, connection: sqlite3.Connection, kind: ProjectionType, name: str) -> None:
+        self._connection, self._kind = connection, kind
+        self._columns = columns_of(kind)
+        fields = ", ".join(map(quoted, (column.name for column in self._columns)))
+        where = " AND ".join(f"{quoted(field)} = ?" for field in kind.key)
+        marks = ", ".join("?" * len(self._columns))
+        self._get = f"SELECT {fields} FROM {quoted(name)} WHERE {where}"
+        self._put = f"REPLACE INTO {quoted(name)} ({fields}) VALUES ({marks})"
+        self._remove = f"DELETE FROM {quoted(name)} WHERE {where}"
+
+    def get(self, *key: str | int) -> Row | None:
+        """See :meth:`cim.domain.projection.Table.get`."""
+        self._kind.check_key(key)
+        found = self._connection.execute(self._get, key).fetchone()
+        if found is None:
+            return None
+        plain = {one.name: one.plain(value) for one, value in zip(self._columns, found, strict=True)}
+        return codec.typed(plain, self._kind.row)
+
+    def put(self, row: Row) -> None:
+        """See :meth:`cim.domain.projection.Table.put`."""
+        self._kind.check_row(row)
+        plain = codec.plain(row)
+        self._connection.execute(self._put, [one.stored(plain[one.name]) for one in self._columns])
+
+    def remove(self, *key: str | int) -> None:
+        """See :meth:`cim.domain.projection.Table.remove`."""
+        self._kind.check_key(key)
+        self._connection.execute(self._remove, key)
+
+
+def creation(kind: ProjectionType, name: str) -> str:
+    """The statement that makes a projection's table under a name."""
+    fields = ", ".join(f"{quoted(one.name)} {one.type}" for one in columns_of(kind))
+    key = ", ".join(map(quoted, kind.key))
+    return f"CREATE TABLE {quoted(name)} ({fields}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID"
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it."""
+    return f'"{name}"'

@@ -1,0 +1,257 @@
+"""A whole machine in one event loop: processes over one store, links that fail, clients that ask again.
+
+Nothing in it takes time or chance from outside, so that one seed gives one life.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from cim.actors.actors import Actors
+from cim.actors.request import Asked, Receipt, Rejection, content_digest
+from cim.adapters.memory.log import MemoryLog
+from cim.contract import codec
+from cim.contract.composition import compose
+from cim.contract.envelope import Commit, Origin
+from cim.contract.subjects import Ref
+from cim.contract.system import SystemType
+from cim.domain.errors import CimError
+from cim.log.append import Appended, OutcomeUnknown, append
+from cim.log.chain import BrokenChain, Head
+from cim.log.consumer import consume
+from cim.ports.log import LinkLost
+from cim.testing.clock import HandClock
+from cim.testing.faulty_log import FaultyLog, Network, steps
+from cim.testing.jars import Pour, Put, jars, labels
+from cim.world.due import is_due
+from cim.world.schedule import Schedule
+from cim.world.world import World
+from cim.world.writer import Writer
+
+COMPOSITION = compose([jars, labels])
+
+ASKING = {"command arrives": 12, "command lost": 1, "command doubled": 2, "command's answer lost": 1}
+"""How often each thing happens to a request of a client."""
+
+RUNNING = {"run": 20, "run steps aside": 2, "run loses the link": 1}
+"""How often each thing happens to a run of a system."""
+
+PATIENCE = 150
+"""Steps of the event loop that a client waits for an answer before it asks again."""
+
+Step = Callable[[], Coroutine[Any, Any, None]]
+
+
+def ask(command: Put | Pour, id: str) -> Asked:
+    """A command as a client sends it: the same each time it is sent again."""
+    ref, name = Ref("jars", "Jar", command.jar), type(command).__name__
+    digest = content_digest(ref, name, codec.encode([codec.item(command)]))
+    return Asked(ref, command, Origin.root(id, "tester"), digest)
+
+
+def _page(subject: str, id: str) -> Commit:
+    """A commit of a context that no module declares."""
+    origin = Origin.root(id, "tester")
+    return Commit(subject, 0, origin, "cim:simulated", "pages.Page.Committed", "", "", b"[]")
+
+
+class Runs:
+    """Runs systems in the event loop; a run takes any number of steps, steps aside, or loses the link."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    async def run(self, system: SystemType, given: Mapping[str, Any], aside: Callable[[], None]) -> Any:
+        """See :class:`cim.world.runner.Runner`."""
+        await self._network.take_time()
+        fate = self._network.fate(RUNNING)
+        if fate == "run loses the link":
+            raise LinkLost("no content")
+        if fate == "run steps aside":
+            aside()
+            await self._network.take_time()
+        return system.function(**given)
+
+
+class Process:
+    """One process of the machine, wired as a leaf would: world, actors, writer and schedule."""
+
+    def __init__(self, store: MemoryLog, network: Network) -> None:
+        self.log = FaultyLog(store, network)
+        self.world = World(COMPOSITION)
+        clock = HandClock(jumps=True)
+        self.clock = clock
+        self.actors = Actors(COMPOSITION, self.log, clock, "cim:simulated", warm=2)
+        writer = Writer(self.world, self.log, clock, "cim:simulated", lambda text: None)
+        self.schedule = Schedule(self.world, writer, COMPOSITION.systems, Runs(network), clock, 2)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._lasting = (
+            self.spawn(consume(self.log, clock, 0, self.world.take)),
+            self.spawn(self.schedule.run()),
+        )
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Work that dies with this process."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def crash(self) -> None:
+        """End it where it is: the link is dead before anything of it can clean up."""
+        self.log.end()
+        ending = [*self._lasting, *self._tasks]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    def settled(self, last: int) -> bool:
+        """Whether it holds everything up to ``last`` and has nothing left to do."""
+        if self.world.sequence != last or self.schedule.left or not self.world.caught_up:
+            return False
+        entities = self.world.entities.values()
+        return not any(is_due(system, entity) for entity in entities for system in COMPOSITION.systems)
+
+    def trouble(self) -> str | None:
+        """What ended a part of it that never ends."""
+        for task in self._lasting:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                return f"a process ended: {task.exception()!r}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client heard of a command, and the log's length when it last asked and when it heard."""
+
+    asked: Asked
+    outcome: Receipt | Rejection
+    since: int
+    until: int
+
+
+class Machine:
+    """Processes over one store, and all that was told to those who asked.
+
+    ``answers`` are in the order in which they came; ``appended`` are the commits that plain appends
+    were told of; ``delivered`` counts how often each command, by id and digest, came to a process;
+    ``parked`` are the jars that another program wrote on; ``troubles`` are the errors that no part of a
+    machine may end with.
+    """
+
+    def __init__(self, chance: random.Random, processes: int = 2) -> None:
+        self.chance, self.network, self.store = chance, Network(chance), MemoryLog()
+        self.processes = [Process(self.store, self.network) for _ in range(processes)]
+        self.answers: list[Answer] = []
+        self.appended: list[tuple[str, Commit]] = []
+        self.delivered: Counter[tuple[str, str]] = Counter()
+        self.parked: set[str] = set()
+        self.troubles: list[str] = []
+        self.crashes = 0
+
+    def process(self) -> Process:
+        """Any of the processes."""
+        return self.chance.choice(self.processes)
+
+    async def crash(self, place: int) -> None:
+        """Kill one process and start another in its place some time later."""
+        self.crashes += 1
+        if found := self.processes[place].trouble():
+            self.troubles.append(found)
+        await self.processes[place].crash()
+        await self.network.take_time()
+        self.processes[place] = Process(self.store, self.network)
+
+    async def send(self, asked: Asked) -> None:
+        """Ask until there is an answer, of any process, under the same id."""
+        while not self.troubles:
+            since = await self.store.last()
+            outcome = await self._once(asked)
+            if outcome is not None:
+                self.answers.append(Answer(asked, outcome, since, await self.store.last()))
+                return
+
+    async def _once(self, asked: Asked) -> Receipt | Rejection | None:
+        """Ask once: what was heard in time."""
+        fate = self.network.fate(ASKING)
+        await self.network.take_time()
+        if fate == "command lost":
+            return None
+        task = self._deliver(asked)
+        if fate == "command doubled":
+            self.network.later(partial(self._again, asked))
+        for _ in range(PATIENCE):
+            if task.done():
+                break
+            await asyncio.sleep(0)
+        heard = task.done() and not task.cancelled() and task.exception() is None
+        return task.result() if heard and fate != "command's answer lost" else None
+
+    def _deliver(self, asked: Asked) -> asyncio.Task[Any]:
+        self.delivered[asked.origin.id, asked.digest] += 1
+        process = self.process()
+        task = process.spawn(process.actors.handle(asked))
+        task.add_done_callback(partial(self._judge, asked))
+        return task
+
+    async def _again(self, asked: Asked) -> None:
+        """The second arrival of a command that the network doubled: nobody waits for what it says."""
+        await asyncio.wait([self._deliver(asked)])
+
+    def _judge(self, asked: Asked, task: asyncio.Task[Any]) -> None:
+        """A command may end without an answer when the link is lost or its entity was parked, and in no
+        other way."""
+        error = None if task.cancelled() else task.exception()
+        allowed = (LinkLost, OutcomeUnknown, *([BrokenChain] if asked.ref.id in self.parked else []))
+        if error is not None and not isinstance(error, allowed):
+            self.troubles.append(f"a command ended with {error!r}")
+
+    async def intrude(self, jar: str) -> None:
+        """Another program writes on a jar's subject what no machine writes: it is parked from here on."""
+        self.parked.add(jar)
+        await self.store.intrude(Ref("jars", "Jar", jar).events, {"from": "elsewhere"}, b"{not our JSON")
+
+    async def append(self, subject: str, ids: list[str]) -> None:
+        """Append one commit of each id to a subject that others append to as well, with the bare routine."""
+        head = Head()
+        left = list(reversed(ids))
+        while left and not self.troubles:
+            process = self.process()
+            try:
+                outcome = await append(process.log, process.clock, _page(subject, left[-1]), head)
+                head = head.advance(outcome.commit)
+            except (LinkLost, OutcomeUnknown):
+                continue
+            except CimError as error:
+                self.troubles.append(f"an append ended with {error!r}")
+                return
+            if isinstance(outcome, Appended):
+                self.appended.append((left.pop(), outcome.commit))
+
+    async def settle(self, waited: list[asyncio.Task[Any]], limit: int) -> None:
+        """Calm the network and wait until nothing is left to do; a machine that never rests is in trouble."""
+        self.network.calm = True
+        for _ in range(limit):
+            self.troubles += [found for process in self.processes if (found := process.trouble())]
+            if self.troubles:
+                break
+            last = await self.store.last()
+            over = self.network.is_empty and all(task.done() for task in waited)
+            if over and all(process.settled(last) for process in self.processes):
+                break
+            await steps(3)
+        else:
+            self.troubles.append(f"not at rest after {limit} rounds of a calm network")
+        for task in waited:
+            task.cancel()
+        ended = await asyncio.gather(*waited, return_exceptions=True)
+        self.troubles += [f"a client ended with {end!r}" for end in ended if isinstance(end, Exception)]
+
+    async def stop(self) -> None:
+        """End all of it."""
+        for process in self.processes:
+            await process.crash()

@@ -1,0 +1,125 @@
+"""Every guard taken away, one at a time: the simulation must see it.
+
+A guard is a line of the real code. It is replaced in the function's own source, and the function runs with
+the code that comes of it, until the test ends. A guard whose line is no longer there fails by name.
+"""
+
+import asyncio
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from cim.actors.actor import Actor
+from cim.adapters.memory.log import MemoryLog
+from cim.log.append import append
+from cim.log.chain import Head
+from cim.log.consumer import consume
+from cim.testing.simulation import live
+from cim.world.due import is_due
+from cim.world.schedule import Schedule
+from cim.world.world import World
+from cim.world.writer import Writer, _failure, _taken_away
+
+SEEDS = range(25)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """``line`` of ``function`` is what guards; ``without`` stands in its place when it is gone."""
+
+    function: Callable[..., Any]
+    line: str
+    without: str
+
+    def code(self) -> Any:
+        """The function's code without the guard."""
+        source = textwrap.dedent(inspect.getsource(self.function))
+        assert source.count(self.line) == 1, f"{self.function.__qualname__} has no line {self.line!r} now"
+        found: dict[str, Any] = {}
+        module = {**vars(sys.modules[self.function.__module__]), "asyncio": asyncio}
+        exec(compile(source.replace(self.line, self.without), "without a guard", "exec"), module, found)
+        return found[self.function.__name__].__code__
+
+
+GUARDS = {
+    "the expectation is ignored": Guard(MemoryLog.attempt, "if actual != expected:", "if False:"),
+    "a receipt is given before the commit": Guard(
+        Actor.handle,
+        "outcome = await append(log, clock, commit, self.head)",
+        "asyncio.ensure_future(append(log, clock, commit, self.head)); "
+        "outcome = Appended(self.head.link(commit).at(await log.last() + 1))",
+    ),
+    "a mismatch is swallowed": Guard(
+        append, "reason = answer.reason", "return Appended(linked.at(await log.last()))"
+    ),
+    "the id is not compared when it is read back": Guard(
+        append, "if found.id == linked.id else Overtaken(found)", ""
+    ),
+    "what stands there is never ours": Guard(
+        append, "Appended(found) if found.id == linked.id else Overtaken(found)", "Overtaken(found)"
+    ),
+    "nothing is caught up after another went ahead": Guard(
+        Actor.handle, "await self._catch_up(log)\n            fresh = True", "fresh = True"
+    ),
+    "a rejection is made on what was known": Guard(
+        Actor.handle, "if fresh:\n                    return", "if True:\n                    return"
+    ),
+    "an entity is not loaded before it decides": Guard(
+        Actor.handle, "await self._catch_up(log)\n        while", "pass\n        while"
+    ),
+    "nobody is told of what changed": Guard(World.apply, "self.tell(entity)", "pass"),
+    "an id that was seen is forgotten": Guard(
+        Actor.handle, "while (earlier", "self.seen.pop(asked.origin.id, None)\n        while (earlier"
+    ),
+    "another command under the same id gets the receipt": Guard(
+        Actor._earlier, "if digest == asked.digest:", "if True:"
+    ),
+    "entities are worked on without a mailbox": Guard(Actor.handle, "async with self.mailbox:", "if True:"),
+    "the chain's digests are not checked": Guard(
+        Head.advance, "if commit.previous != self.digest:", "if False:"
+    ),
+    "the chain's numbers are not checked": Guard(
+        Head.advance, "if commit.number != self.number + 1:", "if False:"
+    ),
+    "a run is written though it was made already": Guard(
+        Writer._write, "is_due(call.system, call.entity) and _inputs_hold(call)", "_inputs_hold(call)"
+    ),
+    "a run is written though its inputs were replaced": Guard(
+        Writer._write,
+        "is_due(call.system, call.entity) and _inputs_hold(call)",
+        "is_due(call.system, call.entity)",
+    ),
+    "what a run no longer brings is not taken away": Guard(_taken_away, "return [", "return [] and ["),
+    "a failure stays when its cause is gone": Guard(
+        _failure, "return [codec.Item(FAILED, 1, None)] if key in call.entity.cells else []", "return []"
+    ),
+    "what changed since a run is not looked at": Guard(
+        is_due, "return any(not entity", "return False and any(not entity"
+    ),
+    "a parked entity is worked on": Guard(is_due, " or entity.stopped is not None", ""),
+    "a failure of the link is a failure of the run": Guard(
+        Schedule._make, "except LinkLost:", "except ZeroDivisionError:"
+    ),
+    "a reader begins anew when its link was lost": Guard(consume, "after = batch[-1].sequence", "pass"),
+    "a reader's cursor runs ahead": Guard(
+        consume, "after = batch[-1].sequence", "after = batch[-1].sequence + 1"
+    ),
+    "a lost link ends a reader": Guard(consume, "await clock.sleep(next(waits))", "raise"),
+}
+
+
+@pytest.mark.parametrize("name", GUARDS)
+def test_the_simulation_sees_that(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = GUARDS[name]
+    monkeypatch.setattr(guard.function, "__code__", guard.code())
+    for seed in SEEDS:
+        life = live(seed)
+        if life.wrong:
+            print(f"seed {seed} sees it: {life.wrong[0]}")
+            return
+    pytest.fail(f"{len(SEEDS)} lives without the guard ended as they should")

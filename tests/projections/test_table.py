@@ -1,0 +1,167 @@
+"""The table of a projection: in SQLite and in memory it holds the same rows and refuses the same."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cim import CimError, Command, Context, Event, Key, Row, State, Table
+from cim.contract.composition import compose
+from cim.projections.table import SqliteTable, creation
+from cim.testing.projected import MemoryTable, projected
+
+
+class Place(Command):
+    order: str
+
+
+class Placed(Event):
+    order: str
+
+
+class Part(Row):
+    name: str
+    count: int = 1
+
+
+class Line(Row):
+    order: Key[str]
+    number: Key[int]
+    text: str = ""
+    price: Decimal = Decimal(0)
+    weight: float | None = None
+    due: date | None = None
+    state: Literal["open", "shut"] = "open"
+    paid: bool = False
+    parts: tuple[Part, ...] = ()
+    note: str | int | None = None
+
+
+orders = Context("orders")
+
+
+@orders.entity(key="order")
+class Order(State):
+    def decide(self, command: Place) -> Iterable[Placed]:
+        return []
+
+    def evolve(self, event: Placed) -> "Order":
+        return self
+
+
+@orders.projection
+def lines(event: Placed, rows: Table[Line]) -> None:
+    """Two lines an order; the second takes what the first put."""
+    rows.put(Line(event.order, 1))
+    first = rows.get(event.order, 1)
+    assert first is not None
+    rows.put(first.but(number=2))
+
+
+KIND = compose([orders]).projections[0]
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    made = sqlite3.connect(":memory:", isolation_level=None)
+    made.execute(creation(KIND, "rows"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def table(request: pytest.FixtureRequest, connection: sqlite3.Connection) -> Any:
+    return SqliteTable(connection, KIND, "rows") if request.param == "sqlite" else MemoryTable(KIND)
+
+
+FULL = Line(
+    "ö 'a\" \0", -(2**63) + 1, "x", Decimal("1.50"), 0.1, date(2026, 1, 2), "shut", True, (Part("p"),), 3
+)
+
+
+def test_a_row_reads_back_as_it_was_put(table: Any) -> None:
+    for row in (FULL, Line("a", 1), Line("a", 1, note="text"), Line("a", 1, weight=1)):
+        table.put(row)
+        assert table.get(row.order, row.number) == row
+    table.remove(FULL.order, FULL.number)
+    table.remove("nobody", 1)
+    assert table.get(FULL.order, FULL.number) is None
+
+
+LINES = st.builds(
+    Line,
+    order=st.sampled_from(["a", "b", "A", ""]),
+    number=st.integers(-2, 2),
+    text=st.text(),
+    price=st.decimals(allow_nan=False, allow_infinity=False),
+    weight=st.none() | st.floats(),
+    note=st.none() | st.text() | st.integers(),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["put", "remove"]), LINES)))
+def test_both_tables_hold_the_same_after_any_changes(changes: list[tuple[str, Line]]) -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        connection.execute(creation(KIND, "rows"))
+        stored, memory = SqliteTable(connection, KIND, "rows"), MemoryTable(KIND)
+        for change, row in changes:
+            said = [_done(table, change, row) for table in (stored, memory)]
+            assert said[0] == said[1]
+        for _, row in changes:
+            assert stored.get(row.order, row.number) == memory.get(row.order, row.number)
+    finally:
+        connection.close()
+
+
+def _done(table: Any, change: str, row: Line) -> str:
+    try:
+        table.put(row) if change == "put" else table.remove(row.order, row.number)
+    except CimError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda table: table.put(Line(None, 1)), "Line: Expected `str`, got `null`"),  # type: ignore[arg-type]
+        (lambda table: table.put(Line("a", True)), "Expected `int`, got `bool`"),
+        (lambda table: table.put(Line("a", 2**63)), "64 bits"),
+        (lambda table: table.put(Line("a", 1, weight=float("nan"))), "Line.weight is nan"),
+        (lambda table: table.put(Line("a", 1, text="\ud800")), "cannot be written"),
+        (lambda table: table.put(Part("p")), "holds rows of Line, not Part"),
+        (lambda table: table.get("a"), "named by (order: str, number: int), not by ('a',)"),
+        (lambda table: table.get("a", "1"), "named by"),
+        (lambda table: table.remove(1, "a"), "named by"),
+    ],
+)
+def test_what_the_table_cannot_hold_is_refused(table: Any, change: Callable[[Any], None], said: str) -> None:
+    with pytest.raises(CimError) as error:
+        change(table)
+    assert said in str(error.value)
+
+
+def test_what_is_plain_is_a_column_that_other_tools_can_ask_for(connection: sqlite3.Connection) -> None:
+    SqliteTable(connection, KIND, "rows").put(FULL)
+    asked = "SELECT price, weight, due, state, paid, parts, note FROM rows WHERE number < 0 AND text = 'x'"
+    assert connection.execute(asked).fetchall() == [
+        ("1.50", 0.1, "2026-01-02", "shut", 1, '[{"count":1,"name":"p"}]', "3")
+    ]
+
+
+def test_a_projection_is_tested_without_a_machine() -> None:
+    assert projected(orders, lines, Placed("b"), Placed("a")) == [
+        Line("a", 1),
+        Line("a", 2),
+        Line("b", 1),
+        Line("b", 2),
+    ]
+    with pytest.raises(CimError, match="_done is no projection"):
+        projected(orders, _done)

@@ -71,7 +71,7 @@ async def strike(machine: Place, moments: list[int], blow: Callable[[], None]) -
     left = list(moments)
 
     async def watch(batch: list[Commit]) -> None:
-        if batch and left and batch[-1].sequence >= left[0]:
+        while batch and left and batch[-1].sequence >= left[0]:
             del left[0]
             blow()
         if not left:

@@ -223,6 +223,41 @@ async def test_runs_that_hang_take_twice_as_many_workers_more_and_no_more(
         assert told == ["first", "second", "fourth"], "the third keeps its place until the first has ended"
 
 
+async def test_a_worker_that_is_killed_while_it_starts_is_started_again(trials: Trials) -> None:
+    trials.told.clear()
+    serve = Serve(str(trials.folder), ("trials_module.trials",), (str(trials.system),), GENEROUS.memory_mb)
+    workers = Workers(serve, GENEROUS, trials.blobs, SystemClock(), trials.told.append)
+    opening = asyncio.create_task(workers.open(1))
+    try:
+        async with asyncio.timeout(DEADLINE):
+            while not (started := children()):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            os.kill(started[0], signal.SIGKILL)
+            await opening
+        assert await trials.run(workers, "after") == "after"
+        assert trials.told == ["a worker that started is gone: it crashed (SIGKILL)"]
+    finally:
+        await workers.close()
+
+
+async def test_workers_that_are_killed_while_they_wait_are_no_runs_fault(trials: Trials) -> None:
+    trials.told.clear()
+    async with trials.open(count=4) as workers:
+        for pid in children():
+            os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(DEADLINE):
+            while any(one.process.returncode is None for one in workers._idle):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        assert await trials.run(workers, "after") == "after"
+        assert trials.told == ["a worker that waited is gone: it crashed (SIGKILL)"] * 4
+
+
+def children() -> list[int]:
+    """The processes that this one started."""
+    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    return [int(pid) for pid in found.split()]
+
+
 @pytest.mark.parametrize(("what", "manner"), [("abort", "SIGABRT"), ("leave", "it ended with code 7")])
 async def test_a_crash_is_tried_in_fresh_workers_and_then_told(
     trials: Trials, what: str, manner: str

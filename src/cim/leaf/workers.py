@@ -55,7 +55,8 @@ class Worker:
 
     @classmethod
     async def start(cls, serve: Serve, limits: Limits) -> "Worker":
-        """Start one and wait until it is ready; raises :class:`Misdeclared` with its reason if it is not."""
+        """Start one and wait until it is ready; raises :class:`Misdeclared` with its reason if it cannot
+        be, :class:`Gone` if it ended without one."""
         command = [sys.executable, "-m", "cim.leaf.worker"]
         if sys.platform == "linux":
             guard = [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid())]
@@ -68,10 +69,9 @@ class Worker:
             async with asyncio.timeout(START):
                 await worker.say(Frame("serve", "", codec.plain(serve)))
                 first = await worker.hear()
-        except (Gone, TimeoutError) as error:
+        except TimeoutError as error:
             await worker.end()
-            why = str(error) or f"it was not ready in {START:g} s"
-            raise Misdeclared(f"a worker did not start: {why}") from error
+            raise Misdeclared(f"a worker did not start: it was not ready in {START:g} s") from error
         except BaseException:
             await worker.end()
             raise
@@ -149,7 +149,7 @@ class Workers:
         self._room_aside = ROOM_ASIDE * count
 
         async def one() -> None:
-            self._idle.append(await self._start())
+            self._idle.append(await self._first())
             self._places.release()
 
         for error in await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True):
@@ -182,7 +182,7 @@ class Workers:
         await self._places.acquire()
         worker: Worker | None = None
         try:
-            worker = self._idle.pop() if self._idle else await self._start()
+            worker = await self._idle_one() or await self._start()
             answer = await self._answer(worker, run)
         except BaseException:
             # Nobody waits for its answer any more, so it must not give it to the next run.
@@ -198,6 +198,16 @@ class Workers:
         if answer.kind == "failed":
             raise Failure(answer.text)
         return tuple(_output(run.system, one) for one in answer.data)
+
+    async def _idle_one(self) -> Worker | None:
+        """A worker that waits; one that ended while it did is no run's fault."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.returncode is None:
+                return worker
+            self._tell(f"a worker that waited is gone: {await worker.manner()}")
+            await self._end(worker)
+        return None
 
     async def _end(self, worker: Worker) -> None:
         self._all.discard(worker)
@@ -220,6 +230,16 @@ class Workers:
             run.is_aside = False
         else:
             self._places.release()
+
+    async def _first(self) -> Worker:
+        """One of the first workers: one that is ended while it starts is no fault of the machine's either."""
+        for _ in range(TRIES):
+            try:
+                return await self._start()
+            except Gone as gone:
+                manner = str(gone)
+                self._tell(f"a worker that started is gone: {manner}")
+        raise Misdeclared(f"no worker starts: {TRIES} ended, the last because {manner}")
 
     async def _start(self) -> Worker:
         worker = await Worker.start(self._serve, self._limits)

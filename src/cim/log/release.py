@@ -90,8 +90,10 @@ async def _look(log: Log, subject: str, sequence: int, id: str) -> tuple[Commit,
     found, earlier, head, last = None, None, Head(), 0
     async for commit in log.read(subject):
         head, last = head.past(commit), commit.sequence
-        earlier = commit if commit.type == RELEASE and commit.id == id else earlier
         found = commit if commit.sequence == sequence else found
+        if commit.type == RELEASE and commit.id == id and found is not None:
+            said = released(commit)
+            earlier = commit if said is not None and said.digest == found.digest else earlier
     if found is None:
         raise NotFound(
             f"{subject} has no message at sequence {sequence}: `cim waiting` lists what is stopped"

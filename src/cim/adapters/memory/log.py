@@ -21,22 +21,17 @@ def matches(pattern: str, subject: str) -> bool:
     return len(wanted) == len(tokens)
 
 
-def _sequence(commit: Commit) -> int:
-    return commit.sequence
-
-
 class MemoryLog:
     """Fulfils :class:`cim.ports.log.Log` with a list."""
 
     def __init__(self) -> None:
         self._commits: list[Commit] = []
-        self._on: defaultdict[str, list[Commit]] = defaultdict(list)
+        self._on: defaultdict[str, list[int]] = defaultdict(list)
         self._grown = asyncio.Condition()
 
     async def attempt(self, commit: Commit, expected: int) -> Stored | Unclear:
         async with self._grown:
-            found = self._on.get(commit.subject)
-            actual = found[-1].sequence if found else 0
+            actual = next(reversed(self._on.get(commit.subject, [])), 0)
             if actual != expected:
                 return Unclear(f"wrong last sequence: {actual}")
             # Through the header form and back, so that what cannot be written is not remembered.
@@ -50,14 +45,14 @@ class MemoryLog:
     def _keep(self, subject: str, headers: Mapping[str, str], body: bytes) -> int:
         sequence = len(self._commits) + 1
         self._commits.append(stored(subject, headers, body, sequence))
-        self._on[subject].append(self._commits[-1])
+        self._on[subject].append(sequence)
         self._grown.notify_all()
         return sequence
 
     async def next_on(self, subject: str, after: int) -> Commit | None:
-        found = self._on.get(subject, [])
-        place = bisect_right(found, after, key=_sequence)
-        return found[place] if place < len(found) else None
+        on = self._on.get(subject, [])
+        place = bisect_right(on, after)
+        return self._commits[on[place] - 1] if place < len(on) else None
 
     async def last(self) -> int:
         return len(self._commits)
@@ -67,7 +62,7 @@ class MemoryLog:
             found = [commit for commit in self._commits[after:] if matches(subject, commit.subject)]
         else:
             on = self._on.get(subject, [])
-            found = on[bisect_right(on, after, key=_sequence) :]
+            found = [self._commits[sequence - 1] for sequence in on[bisect_right(on, after) :]]
         for commit in found:
             yield commit
 

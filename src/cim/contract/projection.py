@@ -4,11 +4,12 @@ import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import CodeType, FunctionType, NoneType
+from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
 from cim.contract import codec
 from cim.contract.annotations import hints, members
+from cim.contract.code import text_of
 from cim.contract.entity import EntityType
 from cim.contract.envelope import Commit
 from cim.contract.schema import check_shape, fingerprint
@@ -176,41 +177,7 @@ def _is_key(annotation: Any) -> bool:
 
 def _version(function: Callable[..., Any], sources: Sources, row: type[Row], key: Iterable[str]) -> str:
     """A name for code, events and rows as they are written now: sixteen hex digits."""
-    told = [*sorted(_code(function)), fingerprint(frozenset([row])), *codec.field_names(row), *key]
+    told = [*text_of([function]), fingerprint(frozenset([row])), *codec.field_names(row), *key]
     for entity, events in sorted(sources.items()):
         told += [*entity, *sorted(events), fingerprint(frozenset(events.values()))]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
-
-
-def _code(function: Callable[..., Any]) -> set[str]:
-    """The text of a function, and of the functions and plain values of its own package that it uses."""
-    package = function.__module__.partition(".")[0]
-    found: set[str] = set()
-    seen: set[Callable[..., Any]] = set()
-    left = [function]
-    while left:
-        one = left.pop()
-        if one in seen or not isinstance(one, FunctionType):
-            continue
-        seen.add(one)
-        found.add(_text(one))
-        for name in _names(one.__code__):
-            value = one.__globals__.get(name)
-            if isinstance(value, FunctionType) and value.__module__.partition(".")[0] == package:
-                left.append(value)
-            elif isinstance(value, str | int | float):
-                found.add(f"{name} = {value!r}")
-    return found
-
-
-def _names(code: CodeType) -> set[str]:
-    """The names that code looks up, that of the functions within it, too."""
-    inner = (one for one in code.co_consts if isinstance(one, CodeType))
-    return set(code.co_names).union(*map(_names, inner))
-
-
-def _text(function: FunctionType) -> str:
-    try:
-        return inspect.getsource(function)
-    except OSError:  # declared where no file is, such as a prompt
-        return function.__code__.co_code.hex()

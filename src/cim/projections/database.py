@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cim.adapters.sqlite.derived import Layout, connect
 from cim.contract import codec
 from cim.contract.envelope import Commit
 from cim.contract.projection import ProjectionType
@@ -22,13 +23,12 @@ from cim.projections.table import SqliteTable, columns_of, creation, quoted
 SHOWN, NEXT = "rows", "next_rows"
 """The tables: what is read, and what is folded anew beside it."""
 
-LAYOUT = 1
-PATIENCE = 5.0
-
 _CHECKPOINTS = (
     "CREATE TABLE cim_checkpoint (rows TEXT PRIMARY KEY, version TEXT NOT NULL, sequence INTEGER NOT NULL,"
     " digest TEXT NOT NULL, stopped TEXT, columns TEXT NOT NULL) STRICT, WITHOUT ROWID"
 )
+LAYOUT = Layout(1, (_CHECKPOINTS,))
+
 _READ = "SELECT version, sequence, digest, stopped FROM cim_checkpoint WHERE rows = ?"
 _WRITE = "UPDATE cim_checkpoint SET sequence = ?, digest = ?, stopped = ? WHERE rows = ?"
 
@@ -76,7 +76,7 @@ class Database:
     @classmethod
     def open(cls, path: Path, kind: ProjectionType) -> "Database":
         """The file at ``path``, made where it is missing, cannot be read, or has another layout."""
-        connection = _connect(path)
+        connection = connect(path, LAYOUT)
         try:
             return cls(connection, kind)
         except BaseException:
@@ -203,56 +203,3 @@ class Database:
         if found.sequence < self._sequence:
             raise Superseded(f"{self._kind}: another process folds these rows from the log's beginning")
         return found
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = _opened(path)
-    try:
-        if _laid_out(connection):
-            return connection
-    except sqlite3.Error as error:
-        if not is_ruined(error):
-            connection.close()
-            raise
-    connection.close()
-    discard(path)
-    connection = _opened(path)
-    _laid_out(connection)
-    return connection
-
-
-def _laid_out(connection: sqlite3.Connection) -> bool:
-    """Whether a file has our layout; an empty one is given it."""
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        (layout,) = connection.execute("PRAGMA user_version").fetchone()
-        if layout == LAYOUT:
-            return True
-        if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
-            return False
-        connection.execute(_CHECKPOINTS)
-        connection.execute(f"PRAGMA user_version = {LAYOUT}")
-        return True
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-    except sqlite3.DatabaseError as error:
-        if not is_ruined(error):
-            connection.close()
-            raise
-    return connection
-
-
-def is_ruined(error: sqlite3.Error) -> bool:
-    """Whether an error says that the file is no database, or no longer a whole one."""
-    return error.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
-
-
-def discard(path: Path) -> None:
-    """Throw the file away: what it held is in the log."""
-    for ending in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)

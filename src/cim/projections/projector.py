@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from cim.adapters.sqlite.derived import discard, is_ruined
 from cim.contract.envelope import Commit
 from cim.contract.projection import ProjectionType
 from cim.domain.errors import CimError
@@ -16,7 +17,7 @@ from cim.log.consumer import consume
 from cim.log.release import RELEASE, is_released
 from cim.ports.clock import Clock
 from cim.ports.log import Log
-from cim.projections.database import SHOWN, Database, Superseded, Unfoldable, discard, is_ruined
+from cim.projections.database import SHOWN, Database, Superseded, Unfoldable
 
 FOLDER = "projections"
 """The folder of all files, in the leaf's own."""

@@ -1,0 +1,1 @@
+"""SQLite beside the leaf: files of what is derived from the log."""

@@ -1,15 +1,18 @@
 """The lean log over a real server: what all logs hold, beside the general client on the same stream."""
 
 import asyncio
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
+from cim.adapters.nats.arrivals import Page, Pull
 from cim.adapters.nats.lean import LeanLog
-from cim.adapters.nats.lean_reading import _Pull
 from cim.adapters.nats.link import connect
 from cim.adapters.nats.wire import Wire
-from cim.contract.envelope import block_of
+from cim.contract.envelope import Commit, Origin, block_of
+from cim.contract.stranger import Stranger
 from cim.ports.log import LinkLost, Log, LogRefused
 from cim.testing.bare_leaf import BareLeaf
 from cim.testing.log_conformance import Intrude, LogConformance, commit, read_all, store
@@ -46,11 +49,46 @@ async def test_a_connection_of_its_own_ends_with_the_general_one(leaf: BareLeaf)
         await read_all(log)
 
 
+class Nobody:
+    """Never asked who it is."""
+
+    def present(self) -> bytes:
+        raise NotImplementedError
+
+    def sign(self, nonce: str) -> bytes:
+        raise NotImplementedError
+
+
+def nowhere() -> Wire:
+    """A connection that leads nowhere: what comes is handed to it."""
+    return Wire(Nobody(), "nowhere")
+
+
+@pytest.fixture
+async def wire() -> Wire:
+    return nowhere()
+
+
+class Heard:
+    """Takes what comes message by message."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, str, bytes, bytes]] = []
+
+    def take(self, subject: str, reply: str, block: bytes, body: bytes) -> None:
+        self.messages.append((subject, reply, block, body))
+
+    def take_run(self, data: bytes, place: int) -> int:
+        return place
+
+    def lose(self) -> None:
+        self.messages.append(("lost", "", b"", b""))
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
-async def test_what_comes_in_pieces_is_put_together(leaf: BareLeaf, size: int) -> None:
-    wire = Wire(leaf.user, "pieces")
-    came: list[tuple[str, str, bytes, bytes]] = []
-    number, inbox = wire.listen(lambda *message: came.append(message), lambda: None)
+async def test_what_comes_in_pieces_is_put_together(wire: Wire, size: int) -> None:
+    heard = Heard()
+    number, inbox = wire.listen(heard)
     block = b"NATS/1.0\r\na: b\r\n\r\n"
     stream = (
         f"PING\r\nMSG {inbox} {number} 7\r\nMSG a\r\n\r\nMSG other 99 1\r\nx\r\n"
@@ -59,12 +97,11 @@ async def test_what_comes_in_pieces_is_put_together(leaf: BareLeaf, size: int) -
     for start in range(0, len(stream), size):
         wire.data_received(stream[start : start + size])
     wire.data_received(f"{number} reply 0\r\n\r\n".encode())
-    assert came == [
+    assert heard.messages == [
         (inbox, "", b"", b"MSG a\r\n"),
         ("evt.a", "$JS.ACK.x", block, b"{}"),
         ("evt.b", "reply", b"", b""),
     ]
-    wire.close()
 
 
 async def test_all_who_wait_on_a_connection_hear_that_it_was_lost(leaf: BareLeaf) -> None:
@@ -87,15 +124,140 @@ async def test_a_question_that_nobody_answers_is_told_at_once(leaf: BareLeaf) ->
     wire.close()
 
 
-async def test_a_message_that_is_missing_is_a_lost_link_and_nothing_behind_it_is_handed_on(
-    leaf: BareLeaf,
+BLANK = replace(commit("evt.documents.Document.a", "a7"), origin=Origin.root("a7", "person:Ann Lee"))
+USUAL = [
+    commit("evt.documents.Document.a", "a1"),
+    replace(commit("evt.documents.Document.b", "b2", b'[{"a": 1}]'), request="Put/5f"),
+    commit("evt.documents.Document.a", "a3", b"", number=2),
+    commit("evt.documents.Document.a", "a4", b"two\r\nlines\r\n", number=3),
+    commit("evt.documents.Document.c", "c5", b"HMSG evt.x 2 9 9\r\n"),
+    commit("evt.documents.Document.c", "c6"),
+    BLANK,
+    commit("evt.documents.Document.c", "c8", number=2),
+]
+"""Bodies with line breaks, a header with a blank, with and without a request."""
+
+STRANGE = [
+    (b"ce-subject: evt.documents.Document.a", b"ce-subject: evt.documents.Document.z"),
+    (b"ce-number: 1", b"ce-number: one"),
+    (b"ce-owner: person:tester\r\n", b""),
+    (b"ce-specversion: 1.0", b"ce-specversion: 2.0"),
+    (b"ce-source: cim:conformance", b"ce-source: a\x00b"),
+]
+
+
+def followed(pull: Pull, given: list[Commit], tokens: str, old: bytes = b"", new: bytes = b"") -> bytes:
+    """The bytes by which a consumer brings some commits, one of them changed."""
+    frames = []
+    for number, one in enumerate(given, 1):
+        block, reply = block_of(one, 0), f"$JS.ACK.{tokens}.1.{10 + number}.{number}.0.{8 - number}"
+        block = block.replace(old, new) if number == 3 else block
+        sizes = f"{len(block)} {len(block) + len(one.body)}"
+        line = f"HMSG {one.subject} {pull.number} {reply} {sizes}\r\n"
+        frames.append(line.encode() + block + one.body + b"\r\n")
+    return b"".join(frames)
+
+
+def found(page: Page, given: list[Commit], old: bytes = b"", new: bytes = b"") -> bytes:
+    """The bytes by which a direct get brings some commits, one of them changed; then its end."""
+    frames = []
+    for number, one in enumerate(given, 1):
+        block = block_of(one, 0).removesuffix(b"\r\n")
+        block = block.replace(old, new) if number == 3 else block
+        block += b"Nats-Stream: LOG\r\nNats-Subject: %b\r\n" % one.subject.encode()
+        block += b"Nats-Sequence: %d\r\nNats-Num-Pending: %d\r\n\r\n" % (10 + number, 8 - number)
+        sizes = f"{len(block)} {len(block) + len(one.body)}"
+        frames.append(f"HMSG {page.inbox} {page.number} {sizes}\r\n".encode() + block + one.body + b"\r\n")
+    end = b"NATS/1.0 204 EOB\r\nNats-Num-Pending: 0\r\n\r\n"
+    frames.append(f"HMSG {page.inbox} {page.number} {len(end)} {len(end)}\r\n".encode() + end + b"\r\n")
+    return b"".join(frames)
+
+
+@pytest.mark.parametrize("tokens", ["LOG.c", "hub.ACCOUNT.LOG.c"])
+async def test_what_a_consumer_brings_is_the_same_wherever_it_is_cut(tokens: str) -> None:
+    for cut in range(0, len(followed(Pull(nowhere()), USUAL, tokens)), 7):
+        wire = nowhere()
+        pull = Pull(wire)
+        stream = followed(pull, USUAL, tokens)
+        wire.data_received(stream[:cut])
+        wire.data_received(stream[cut:])
+        came = await pull.came(1, "silent")
+        assert came == [one.at(11 + number) for number, one in enumerate(USUAL)]
+        assert [one.digest for one in came] == [one.digest for one in USUAL]
+        assert (pull.wanted, pull.at_end) == (-len(USUAL), True)
+
+
+async def test_what_a_direct_get_brings_is_the_same_wherever_it_is_cut() -> None:
+    for cut in range(0, len(found(Page(nowhere()), USUAL)), 7):
+        wire = nowhere()
+        page = Page(wire)
+        stream = found(page, USUAL)
+        wire.data_received(stream[:cut])
+        wire.data_received(stream[cut:])
+        assert not page.over
+        came = await page.came(1, "silent")
+        assert came == [one.at(11 + number) for number, one in enumerate(USUAL)]
+        assert [one.digest for one in came] == [one.digest for one in USUAL]
+        assert (page.over, page.more) == (True, False)
+
+
+async def test_what_the_sizes_say_is_the_header_block_is_not_taken_for_body(wire: Wire) -> None:
+    pull, page = Pull(wire), Page(wire)
+    given = [commit("evt.documents.Document.a", f"a{number}", b"zz[]") for number in range(3)]
+    for stream in (followed(pull, given, "LOG.c"), found(page, given)):
+        two_more = re.compile(rb" (\d+) (\d+)\r\nNATS(?=/1.0\r\n)").sub
+        wire.data_received(two_more(lambda old: b" %d %b\r\nNATS" % (int(old[1]) + 2, old[2]), stream))
+    for came in (await pull.came(1, "silent"), await page.came(1, "silent")):
+        assert [(one.id, one.body) for one in came] == [("a0", b"[]"), ("a1", b"[]"), ("a2", b"[]")]
+
+
+@pytest.mark.parametrize(("old", "new"), STRANGE)
+async def test_a_stranger_in_a_run_is_told_and_what_is_behind_it_is_not(
+    wire: Wire, old: bytes, new: bytes
 ) -> None:
-    pull = _Pull(Wire(leaf.user, "gap"))
+    given = [commit("evt.documents.Document.a", f"a{number}") for number in range(5)]
+    pull, page = Pull(wire), Page(wire)
+    wire.data_received(followed(pull, given, "LOG.c", old, new) + found(page, given, old, new))
+    for came in (await pull.came(1, "silent"), await page.came(1, "silent")):
+        assert [isinstance(one, Stranger) for one in came] == [False, False, True, False, False]
+        assert [one.sequence for one in came] == [11, 12, 13, 14, 15]
+        assert [one.id for one in came] == ["a0", "a1", "", "a3", "a4"]
+
+
+async def test_where_a_message_says_that_it_stands_is_not_believed(wire: Wire) -> None:
+    page = Page(wire)
     given = [commit("evt.documents.Document.a", f"a{number}") for number in range(4)]
-    for number in (1, 2, 4):
-        reply = f"$JS.ACK.LOG.c.1.{10 + number}.{number}.0.0"
-        pull.take(given[0].subject, reply, block_of(given[number - 1], 0), b"[]")
-    handed_on, at_end = await pull.batch()
-    assert ([one.sequence for one in handed_on], at_end) == ([11, 12], True)
+    forged = b"Nats-Stream: LOG\r\nNats-Subject: evt.documents.Document.a\r\nNats-Sequence: 99\r\n"
+    line = b"Nats-Expected-Last-Subject-Sequence: 0\r\n"
+    wire.data_received(found(page, given, line.removesuffix(b"\r\n"), line + forged.removesuffix(b"\r\n")))
+    assert [one.sequence for one in await page.came(1, "silent")] == [11, 12, 13, 14]
+
+
+async def test_a_run_ends_where_a_message_is_for_another_listener(wire: Wire) -> None:
+    first, second = Pull(wire), Pull(wire)
+    given = [commit("evt.documents.Document.a", f"a{number}") for number in range(3)]
+    mine, theirs = (followed(one, given, "LOG.c") for one in (first, second))
+    starts = [place.start() for place in re.finditer(b"HMSG", theirs)]
+    wire.data_received(theirs[: starts[1]])
+    # Its number is the one that the first listener waits for next.
+    wire.data_received(mine[: mine.index(b"HMSG", 1)] + theirs[starts[1] : starts[2]])
+    assert [len(await one.came(1, "silent")) for one in (first, second)] == [1, 2]
+
+
+async def test_a_message_that_is_missing_is_a_lost_link_and_nothing_behind_it_is_handed_on(
+    wire: Wire,
+) -> None:
+    pull = Pull(wire)
+    given = [commit("evt.documents.Document.a", f"a{number}") for number in range(1, 7)]
+    stream = followed(pull, given, "LOG.c")
+    third = stream.index(b"HMSG", stream.index(b".12.2."))
+    fourth = stream.index(b"HMSG", stream.index(b".13.3."))
+    wire.data_received(stream[:third] + stream[fourth:])
+    assert [one.sequence for one in await pull.came(1, "silent")] == [11, 12]
     with pytest.raises(LinkLost, match="1 messages were lost before 14"):
-        await pull.batch()
+        await pull.came(1, "silent")
+
+
+async def test_silence_is_told(wire: Wire) -> None:
+    with pytest.raises(LinkLost, match="nothing came"):
+        await Pull(wire).came(0.01, "nothing came")

@@ -6,6 +6,7 @@ from cim.contract.subjects import (
     LONGEST_TOKEN,
     BadToken,
     Ref,
+    kind_of,
     live,
     parse_command,
     parse_stored,
@@ -83,3 +84,15 @@ def test_a_subject_that_is_not_stored_is_refused_by_name(subject: str) -> None:
 def test_a_subject_that_is_no_command_is_refused_by_name(subject: str) -> None:
     with pytest.raises(BadToken, match="is not cmd"):
         parse_command(subject)
+
+
+def test_the_kind_of_an_entity_is_that_of_its_commits_alone() -> None:
+    assert kind_of("evt.documents.Document.d1") == ("documents", "Document")
+    others = (
+        "cmp.documents.Document.d1.judging",
+        "evt.documents.Document",
+        "evt.a.B.c.d",
+        "evt",
+        "cmp.a.B.c",
+    )
+    assert [kind_of(subject) for subject in others] == [None] * len(others)

@@ -8,11 +8,11 @@ changes when a history is copied; provenance is (subject, number, id).
 
 import hashlib
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from cim.contract.block import plain_lines, plain_values
 from cim.domain.errors import CimError
 
 FIRST_PREVIOUS = "0" * 64
@@ -93,6 +93,9 @@ class Commit:
     ``number`` counts the commits of ``subject`` from 1; ``sequence`` is the stream's cursor (0 while
     unwritten). ``request`` is the name and the content's digest of the command that led to it
     (``Receive/5f…``), so that a command that is sent again is told from another one under the same id.
+
+    What was read from a log knows its subject, type, body and sequence; the rest is taken out of the header
+    block when the first of it is asked for. Most readers, projections among them, never do.
     """
 
     subject: str
@@ -111,6 +114,16 @@ class Commit:
     _headers: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
     _digest: str | None = field(default=None, init=False, repr=False, compare=False)
     _lines: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    _block: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+    if not TYPE_CHECKING:  # or a checker would take any name for one of a commit's
+
+        def __getattr__(self, name: str) -> Any:
+            """Called for a slot that is empty: fill all that :func:`read_plain` left so."""
+            if name not in _LATER:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            _fill(self, self._block)
+            return object.__getattribute__(self, name)
 
     @property
     def id(self) -> str:
@@ -169,7 +182,8 @@ class Commit:
     def lines(self) -> bytes:
         """The headers as lines ``name:value`` in the order of their names; raises as :meth:`headers` does."""
         if self._lines is None:
-            object.__setattr__(self, "_lines", self._named_lines())
+            block = self._block
+            object.__setattr__(self, "_lines", plain_lines(block) if block else self._named_lines())
         return self._lines or b""
 
     @property
@@ -251,33 +265,54 @@ def _strange(subject: str, headers: Mapping[str, str], sequence: int) -> BadEnve
     return BadEnvelope(f"sequence {sequence}: header {name} is {headers[name]!r}, not {wanted[name]!r}")
 
 
-_PLAIN = re.compile(
-    rb"NATS/1\.0\r\n(ce-causation: V\r\nce-correlation: V\r\nce-dataschema: V\r\nce-id: V\r\n"
-    rb"ce-number: ([0-9]{1,18})\r\nce-owner: V\r\nce-previous: V\r\n(?:ce-request: V\r\n)?"
-    rb"ce-source: V\r\nce-specversion: 1\.0\r\nce-subject: V\r\nce-time: V\r\nce-type: V\r\n"
-    rb"content-type: application/json)\r\n(?:Nats-[!-~]+: [!-~]+\r\n)*\r\n\Z".replace(b"V", rb"([!-~]+)")
-)
-"""A header block as :func:`block_of` writes it, with nothing in its values but ASCII without blanks, and what
-the server adds: nearly all of them, read in one step."""
+_SET = {name: Commit.__dict__[name].__set__ for name in Commit.__slots__}
+"""How a slot of a frozen commit is filled: half the price of ``object.__setattr__``."""
+
+_LATER = frozenset(_SET) - {"subject", "type", "body", "sequence", "_block"}
+_set_subject, _set_type, _set_body = _SET["subject"], _SET["type"], _SET["body"]
+_set_sequence, _set_block = _SET["sequence"], _SET["_block"]
+_set_number, _set_origin, _set_source = _SET["number"], _SET["origin"], _SET["source"]
+_set_time, _set_schema, _set_previous = _SET["time"], _SET["schema"], _SET["previous"]
+_set_request, _set_derivation = _SET["request"], _SET["derivation"]
+_set_headers, _set_digest, _set_lines = _SET["_headers"], _SET["_digest"], _SET["_lines"]
+
+
+def read_plain(subject: str, type: str, block: bytes, body: bytes, sequence: int) -> Commit:
+    """The commit of a stored message whose header block is of the plain form (:mod:`cim.contract.block`)
+    and names this subject and type."""
+    commit = object.__new__(Commit)
+    _set_subject(commit, subject)
+    _set_type(commit, type)
+    _set_body(commit, body)
+    _set_sequence(commit, sequence)
+    _set_block(commit, block)
+    return commit
+
+
+def _fill(commit: Commit, block: bytes) -> None:
+    """Fill what :func:`read_plain` left empty."""
+    values = plain_values(block) or ()
+    cause, correlation, schema, id, number, owner, previous, request, source, _, time, _ = values
+    _set_number(commit, int(number))
+    _set_origin(commit, Origin(id, correlation, cause, owner))
+    _set_source(commit, source)
+    _set_time(commit, time)
+    _set_schema(commit, schema)
+    _set_previous(commit, previous)
+    _set_request(commit, request)
+    _set_derivation(commit, None)
+    _set_headers(commit, None)
+    _set_digest(commit, None)
+    _set_lines(commit, None)
 
 
 def parse_block(subject: str, block: bytes, body: bytes, sequence: int) -> Commit | None:
     """The commit that a stored message holds, if its header block is of the plain form; None says nothing
     about the message: :meth:`Commit.parse` can tell."""
-    found = _PLAIN.match(block)
-    if found is None:
+    values = plain_values(block)
+    if values is None or values[9] != subject:
         return None
-    lines: bytes = found[1]
-    values: list[Any] = [value and value.decode() for value in found.groups()[1:]]
-    cause, correlation, schema, id, number, owner, previous, request, source, named, time, type = values
-    if named != subject:
-        return None
-    origin = Origin(id, correlation, cause, owner)
-    commit = Commit(
-        subject, int(number), origin, source, type, time, schema, body, previous, request, None, sequence
-    )
-    object.__setattr__(commit, "_lines", lines.replace(b"\r\n", b"\n").replace(b": ", b":"))
-    return commit
+    return read_plain(subject, values[11], block, body, sequence)
 
 
 def block_of(commit: Commit, expected: int) -> bytes:

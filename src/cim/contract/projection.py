@@ -14,7 +14,7 @@ from cim.contract.entity import EntityType
 from cim.contract.envelope import Commit
 from cim.contract.schema import check_shape, fingerprint
 from cim.contract.stranger import Stranger
-from cim.contract.subjects import BadToken, parse_stored, token
+from cim.contract.subjects import kind_of, token
 from cim.domain.errors import CimError, Misdeclared
 from cim.domain.message import Event
 from cim.domain.projection import KeyMark, Row, Table
@@ -55,20 +55,13 @@ class ProjectionType:
 
     def events(self, commit: Commit) -> Iterator[Event]:
         """The events of a commit that the projection folds; :class:`CimError` for an unreadable one."""
-        known = None if isinstance(commit, Stranger) else self._known(commit.subject)
+        kind = None if isinstance(commit, Stranger) else kind_of(commit.subject)
+        known = None if kind is None else self.sources.get(kind)
         if known is None:
             return
-        for item in codec.decode(commit.body):
-            kind = known.get(item.type)
-            if kind is not None:
-                yield codec.typed(item.data, kind)
-
-    def _known(self, subject: str) -> Mapping[str, type[Event]] | None:
-        try:
-            ref, owner = parse_stored(subject)
-        except BadToken:  # a subject outside the grammar speaks of no entity
-            return None
-        return self.sources.get((ref.context, ref.entity)) if owner is None else None
+        for item in codec.unread(commit.body):
+            if item.type in known:
+                yield codec.read(item, known[item.type])
 
     def fold(self, event: Event, rows: Table[Any]) -> None:
         """Run the module's function; whatever it raises is raised."""

@@ -79,6 +79,12 @@ def parse_stored(subject: str) -> tuple[Ref, str | None]:
     raise BadToken(f"subject {subject!r} is not evt.<context>.<Entity>.<id> or cmp.….<owner>")
 
 
+def kind_of(subject: str) -> tuple[str, str] | None:
+    """The context and the type of the entity whose commits stand on a subject; None for any other one."""
+    parts = subject.split(".")
+    return (parts[1], parts[2]) if len(parts) == 4 and parts[0] == "evt" else None
+
+
 def parse_command(subject: str) -> tuple[Ref, str, str]:
     """The entity, the command's name and the sender that a command's subject names."""
     parts = subject.split(".")

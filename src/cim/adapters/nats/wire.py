@@ -9,8 +9,7 @@ described at https://docs.nats.io/reference/reference-protocols/nats-protocol.
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,8 +20,24 @@ from cim.ports.log import LinkLost, LogRefused
 Answer = tuple[bytes, bytes]
 """Header block (empty without one) and body."""
 
-Take = Callable[[str, str, bytes, bytes], None]
-"""Called with subject, reply subject, header block and body of each message."""
+
+class Listener(Protocol):
+    """Who hears what comes to an inbox."""
+
+    def take(self, subject: str, reply: str, block: bytes, body: bytes) -> None:
+        """Called with subject, reply subject, header block and body of each message, but those that
+        :meth:`take_run` took."""
+        ...
+
+    def take_run(self, data: bytes, place: int) -> int:
+        """Called behind each message with what else came: take all messages that stand at ``place`` one
+        after the other and are known at sight, and say where they end."""
+        ...
+
+    def lose(self) -> None:
+        """Called when the connection ends: nothing more comes."""
+        ...
+
 
 _ANSWERS = 1
 _PATIENCE = 2.0
@@ -39,7 +54,7 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._inbox = f"_INBOX.{secrets.token_hex(11)}"
         self._asked: dict[str, tuple[asyncio.Future[Answer], float]] = {}
-        self._takes: dict[int, tuple[Take, Callable[[], None]]] = {}
+        self._listeners: dict[int, Listener] = {}
         self._count = _ANSWERS
         self._out: list[bytes] = []
         self._rest = b""
@@ -112,20 +127,17 @@ class Wire(asyncio.Protocol):
         else:
             self._send(f"PUB {subject} {reply} {len(body)}\r\n".encode(), body, b"\r\n")
 
-    def listen(self, take: Take, lost: Callable[[], None]) -> tuple[int, str]:
-        """Have ``take`` called for what comes to a new inbox, ``lost`` when the connection ends.
-
-        Returns a number for :meth:`hush`, and the inbox.
-        """
+    def listen(self, listener: Listener) -> tuple[int, str]:
+        """Tell ``listener`` what comes to a new inbox; returns a number for :meth:`hush`, and the inbox."""
         self._count += 1
         number, inbox = self._count, f"_INBOX.{secrets.token_hex(11)}"
-        self._takes[number] = take, lost
+        self._listeners[number] = listener
         self._send(f"SUB {inbox} {number}\r\n".encode())
         return number, inbox
 
     def hush(self, number: int) -> None:
         """Listen no more."""
-        self._takes.pop(number, None)
+        self._listeners.pop(number, None)
         self._send(f"UNSUB {number}\r\n".encode())
 
     def _send(self, *parts: bytes) -> None:
@@ -162,9 +174,9 @@ class Wire(asyncio.Protocol):
             if not waiting.done():
                 waiting.set_exception(LinkLost(reason))
                 waiting.exception()
-        takes, self._takes = self._takes, {}
-        for _, lost in takes.values():
-            lost()
+        listeners, self._listeners = self._listeners, {}
+        for listener in listeners.values():
+            listener.lose()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -182,26 +194,28 @@ class Wire(asyncio.Protocol):
                 last = end + 2 + int(line[line.rindex(b" ") + 1 :])
                 if len(data) < last + 2:
                     break
-                self._message(line.decode(errors="replace"), data[end + 2 : last])
-                place = last + 2
+                listener = self._message(line.decode(errors="replace"), data[end + 2 : last])
+                place = last + 2 if listener is None else listener.take_run(data, last + 2)
             else:
                 self._line(line)
                 place = end + 2
         self._rest = data[place:]
 
-    def _message(self, line: str, content: bytes) -> None:
+    def _message(self, line: str, content: bytes) -> Listener | None:
+        """Hand on a message; who else heard it than one that waits for an answer."""
         # MSG <subject> <sid> [reply] <size>, and HMSG with the size of the header block before the last.
         words = line.split(" ")
         headed = words[0] == "HMSG"
         size = int(words[-2]) if headed else 0
         number = int(words[2])
         if number == _ANSWERS:
-            return self._answer(words[1], content[:size], content[size:])
-        found = self._takes.get(number)
-        if found is not None:
+            self._answer(words[1], content[:size], content[size:])
+            return None
+        listener = self._listeners.get(number)
+        if listener is not None:
             reply = words[3] if len(words) == (6 if headed else 5) else ""
-            found[0](words[1], reply, content[:size], content[size:])
-        return None
+            listener.take(words[1], reply, content[:size], content[size:])
+        return listener
 
     def _answer(self, subject: str, block: bytes, body: bytes) -> None:
         waiting, _ = self._asked.get(subject[len(self._inbox) + 1 :], (None, 0.0))

@@ -6,7 +6,7 @@ from cim.domain.component import Component, Failed
 from cim.domain.context import Context
 from cim.domain.errors import CimError, Failure, Reject
 from cim.domain.message import Command, Event
-from cim.domain.projection import Key, Row, Table
+from cim.domain.projection import Key, Row, Rows, Table
 from cim.domain.query import Changed, Each, Maybe, One, With, Without
 from cim.domain.record import Record
 from cim.domain.state import State
@@ -30,6 +30,7 @@ __all__ = [
     "Record",
     "Reject",
     "Row",
+    "Rows",
     "State",
     "Table",
     "With",

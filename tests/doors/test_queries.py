@@ -1,13 +1,16 @@
 """The door for queries: each question is answered, and what is wrong with it is named."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import pytest
 from nats.aio.msg import Msg
 
-from cim.doors.queries import serve_queries
+from cim.adapters.system import SystemClock
+from cim.doors.queries import MACHINE, QueryDoor
 from cim.doors.serving import serve
+from cim.projections.answers import Answers
 from cim.views.live import LiveQueries
 
 from .conftest import Doors
@@ -19,15 +22,23 @@ async def ask(doors: Doors, subject: str, content: bytes = b"") -> dict[str, Any
     return msgspec.json.decode(message.data, type=dict[str, Any])
 
 
+async def open_queries(doors: Doors, live: Any = None) -> None:
+    answers = Answers({}, Path("nowhere"), doors.log, SystemClock(), 5.0)
+    door = QueryDoor(doors.composition, doors.world, answers, live)
+    await door.serve(doors.leaf.client, (MACHINE, "notes"), doors.trouble.append)
+
+
 class Failing:
     """Live queries that break on every question."""
+
+    names = ("notes.board",)
 
     async def answer(self, name: str, session: str, body: bytes) -> dict[str, Any]:
         raise KeyError(name)
 
 
 async def test_the_world_tells_where_it_stands(serving: Doors) -> None:
-    await serve_queries(serving.leaf.client, serving.world, None, serving.trouble.append)
+    await open_queries(serving)
     before = await ask(serving, "qry.cim.world.test")
     await write(serving, A, "id-1")
     await serving.world.reached(1)
@@ -40,20 +51,19 @@ async def test_the_world_tells_where_it_stands(serving: Doors) -> None:
 @pytest.mark.parametrize(
     ("subject", "error"),
     [
-        ("qry.notes.board.test", "shows no page, so it answers no notes.board"),
+        ("qry.notes.board.test", "there is no query notes.board here; there are: none"),
         ("qry.cim.world", "is not qry.<context>.<name>.<sender>"),
         ("qry.cim.world.test.more", "is not qry.<context>.<name>.<sender>"),
     ],
 )
 async def test_a_question_that_cannot_be_answered_is_told(doors: Doors, subject: str, error: str) -> None:
-    await serve_queries(doors.leaf.client, doors.world, None, doors.trouble.append)
+    await open_queries(doors)
     assert error in (await ask(doors, subject))["error"]
     assert doors.trouble == []
 
 
 async def test_an_exception_inside_an_answer_is_answered_and_told(doors: Doors) -> None:
-    live = cast("LiveQueries", Failing())
-    await serve_queries(doors.leaf.client, doors.world, live, doors.trouble.append)
+    await open_queries(doors, cast("LiveQueries", Failing()))
     answer = await ask(doors, "qry.notes.board.test")
     assert answer == {"error": "the machine failed on it: KeyError: 'notes.board'"}
     assert doors.trouble == ["qry.notes.board.test: KeyError: 'notes.board'"]

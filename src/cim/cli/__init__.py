@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "send": "send a command to an entity",
     "show": "show entities with their state and components",
     "rows": "print the rows of a projection, or how far each projection is",
+    "ask": "ask a declared query",
     "log": "print the log, a message a line",
     "trace": "show everything that one command led to",
     "waiting": "list what failed, what is stopped and what is yet to be done",
@@ -96,12 +97,16 @@ def _describe(made: Mapping[str, argparse.ArgumentParser]) -> None:
     rows = made["rows"]
     rows.add_argument("projection", nargs="?", metavar="CONTEXT.projection", help="such as orders.backlog")
     rows.add_argument("key", nargs="*", metavar="KEY", help="what names the row (default: all rows)")
-    rows.add_argument(
-        "--reached", type=int, metavar="SEQ", help="wait until it holds this sequence of the log"
-    )
-    rows.add_argument(
-        "--patience", type=float, default=10.0, metavar="S", help="seconds to wait for the sequence"
-    )
+    ask = made["ask"]
+    ask.add_argument("query", metavar="CONTEXT.query", help="such as library.overdue")
+    ask.add_argument("fields", nargs="*", metavar="FIELD=VALUE", help="a part of the question")
+    for one in (rows, ask):
+        one.add_argument(
+            "--reached", type=int, metavar="SEQ", help="wait until the rows hold this sequence of the log"
+        )
+        one.add_argument(
+            "--patience", type=float, default=10.0, metavar="S", help="seconds to wait for the sequence"
+        )
     made["log"].add_argument("--follow", action="store_true", help="go on with what comes")
     made["trace"].add_argument(
         "correlation", metavar="CORRELATION", help="as `cim send` and `cim log` print it"

@@ -37,7 +37,7 @@ def run(given: argparse.Namespace) -> int:
         for row in rows:
             print_json(row)
     elif rows:
-        print_table(tuple(rows[0]), [tuple(map(_shown, row.values())) for row in rows])
+        print_table(tuple(rows[0]), [tuple(map(shown, row.values())) for row in rows])
     return 0 if rows or not given.key else 1
 
 
@@ -133,7 +133,8 @@ def _trouble(found: Standing, last: int) -> str:
     return f"is {last - found.sequence} behind the log" if found.sequence < last else ""
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as a cell of a table."""
     if value is None:
         return ""
     return value if isinstance(value, str) else codec.json_bytes(value).decode()

@@ -8,6 +8,7 @@ from cim.cli.output import progress, tell
 from cim.cli.place import find_machine, run_until_stopped
 from cim.contract.composition import compose
 from cim.domain.errors import CimError
+from cim.doors.queries import QueryDoor
 from cim.leaf.accounts import Credentials
 from cim.leaf.lock import find_running
 from cim.leaf.machine import Machine, load_contexts
@@ -32,16 +33,17 @@ async def _work(machine: Machine, modules: tuple[str, ...], leave: bool) -> None
     # The leaf has the projections of the machine's own modules up to date already.
     brought = names - {context.name for context in known}
     projections = [one for one in composition.projections if one.owner in brought]
-    if not systems and not projections:
-        raise CimError(f"{', '.join(sorted(names))}: there is no system and no projection in it to run")
+    queries = [one for one in composition.queries if one.owner in brought]
+    parts = [*systems, *projections, *queries]
+    if not parts:
+        raise CimError(f"{', '.join(sorted(names))}: there is no system, projection or query in it to run")
     user = Credentials(running.jwt, running.seed)
     async with (
         connect(running.url, user, f"work of {machine.name}", tell) as client,
         join(machine, client, composition, systems, tell, modules, projections) as node,
     ):
-        print(
-            f"joined machine {machine.name} with {', '.join(map(str, [*systems, *projections]))}", flush=True
-        )
+        await QueryDoor(composition, node.world, node.answers).serve(client, sorted(brought), tell)
+        print(f"joined machine {machine.name} with {', '.join(map(str, parts))}", flush=True)
         await _catch_up(node)
         if not leave:
             await asyncio.get_running_loop().create_future()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cim.contract.entity import EntityType, read_entity
 from cim.contract.projection import ProjectionType, read_projection
+from cim.contract.query import QueryType, read_query
 from cim.contract.subjects import token
 from cim.contract.system import STATE, ComponentType, SystemType, read_component, read_system
 from cim.domain.context import Context
@@ -18,13 +19,15 @@ class Unknown(CimError):
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The modules that run here: their entities by (context, name), components, systems, projections."""
+    """The modules that run here: their entities by (context, name), components, systems, projections, and
+    queries."""
 
     contexts: tuple[Context, ...]
     entities: Mapping[tuple[str, str], EntityType]
     components: tuple[ComponentType, ...]
     systems: tuple[SystemType, ...]
     projections: tuple[ProjectionType, ...] = ()
+    queries: tuple[QueryType, ...] = ()
 
     def entity(self, context: str, name: str) -> EntityType:
         """The entity type of that name; raises :class:`Unknown` that lists those there are."""
@@ -41,6 +44,14 @@ class Composition:
                 return kind
         known = ", ".join(map(str, self.projections)) or "none"
         raise Unknown(f"no module here declares the projection {name}; there are: {known}")
+
+    def query(self, name: str) -> QueryType:
+        """The declared query ``context.name``; raises :class:`Unknown` that lists those there are."""
+        for kind in self.queries:
+            if str(kind) == name:
+                return kind
+        known = ", ".join(map(str, self.queries)) or "none"
+        raise Unknown(f"no module here declares the query {name}; there are: {known}")
 
     def command(self, context: str, name: str) -> EntityType:
         """The entity type that takes the command ``context.name``."""
@@ -69,7 +80,13 @@ def compose(contexts: Iterable[Context]) -> Composition:
         for context in contexts
         for function in context.projections
     ]
+    queries = [
+        read_query(context.name, function, projections)
+        for context in contexts
+        for function in context.queries
+    ]
     _named_once(entities, components, systems, projections)
+    _asked_by_one_name(contexts)
     _one_writer_each(systems)
     _no_circle(systems)
     _states_known(systems, entities)
@@ -80,6 +97,7 @@ def compose(contexts: Iterable[Context]) -> Composition:
         tuple(components),
         tuple(systems),
         tuple(projections),
+        tuple(queries),
     )
 
 
@@ -96,6 +114,14 @@ def _named_once(
     _once((f"{kind.owner}.{kind.name} of {kind.of[1]}" for kind in components), _TWO_COMPONENTS)
     _once(map(str, systems), "two systems are named {}: rename one")
     _once(map(str, projections), "two projections are named {}: rename one")
+
+
+def _asked_by_one_name(contexts: Iterable[Context]) -> None:
+    """Refuse two of a module's views, projections and queries under one name: all are asked by it."""
+    for context in contexts:
+        functions = (*context.views, *context.projections, *context.queries)
+        names = (f"{context.name}.{function.__name__}" for function in functions)
+        _once(names, "a view, a projection or a query are named {} both: rename one")
 
 
 _TWO_TAKERS = "two entities take the command {}: one message, one entity"

@@ -93,6 +93,14 @@ def parse_command(subject: str) -> tuple[Ref, str, str]:
     return Ref(*parts[1:4]), parts[4], parts[5]
 
 
+def parse_query(subject: str) -> tuple[str, str]:
+    """The query's full name ``<context>.<name>`` and the sender that a query's subject names."""
+    parts = subject.split(".")
+    if parts[0] != "qry" or len(parts) != 4:
+        raise BadToken(f"subject {subject!r} is not qry.<context>.<name>.<sender>")
+    return f"{parts[1]}.{parts[2]}", parts[3]
+
+
 def query(context: str, name: str, sender: str) -> str:
     """The subject on which ``sender`` asks the query ``name``."""
     return f"qry.{context}.{name}.{sender}"

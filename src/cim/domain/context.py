@@ -72,6 +72,7 @@ class Context:
         self.systems: list[Callable[..., Any]] = []
         self.views: list[Callable[..., Any]] = []
         self.projections: list[Callable[..., Any]] = []
+        self.queries: list[Callable[..., Any]] = []
 
     def __repr__(self) -> str:
         return f"Context({self.name!r})"
@@ -105,6 +106,12 @@ class Context:
         """Declare a projection: a function that folds the events that its first parameter names into the
         rows of its :class:`cim.domain.projection.Table`."""
         self.projections.append(function)
+        return function
+
+    def query(self, function: F) -> F:
+        """Declare a query: a function whose parameters are the question and the
+        :class:`cim.domain.projection.Rows` that it reads, and whose return type is the answer."""
+        self.queries.append(function)
         return function
 
     def view(self, function: F) -> F:

@@ -1,6 +1,8 @@
 """What a projection writes: rows in a table of its own."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Protocol, TypeVar
 
 from cim.domain.record import Record
@@ -13,6 +15,7 @@ class Row(Record):
 
 
 R = TypeVar("R", bound=Row)
+Read = TypeVar("Read", bound=Row, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +44,17 @@ class Table(Protocol[R]):
 
     def remove(self, *key: str | int) -> None:
         """Take a row away; nothing happens where there is none with this key."""
+        ...
+
+
+class Rows(Protocol[Read]):
+    """The rows of one projection, as a query reads them: all of one moment, and none of them changes."""
+
+    def get(self, *key: str | int) -> Read | None:
+        """The row with this key; None where there is none."""
+        ...
+
+    def each(self, *key: str | int, **columns: str | float | date | None) -> Iterator[Read]:
+        """The rows whose key begins with these values and whose fields are equal to those named, in the
+        order of their keys; without either, all of them. Each is read when it is asked for."""
         ...

@@ -1,39 +1,65 @@
-"""The door for queries: live queries by name, and the machine's own ``cim.world``."""
+"""The door for queries: a projection's rows, declared queries, live queries, and ``cim.world``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from cim.contract.subjects import BadToken
+from cim.contract import codec
+from cim.contract.composition import Composition
+from cim.contract.query import rows_question
+from cim.contract.subjects import parse_query
 from cim.domain.errors import CimError
 from cim.doors.serving import serve
+from cim.projections.answers import Answers
 from cim.views.live import LiveQueries
 from cim.world.world import World
 
-WORLD = "cim.world"
+MACHINE = "cim"
+"""The context of the machine's own queries."""
 
 
-async def serve_queries(
-    client: Client, world: World, live: LiveQueries | None, trouble: Callable[[str], None]
-) -> None:
-    """Answer requests on ``qry.>`` from now on."""
+class QueryDoor:
+    """Answers questions by name. A view's name is a live query, whose session is the sender."""
 
-    async def answer(message: Msg) -> dict[str, Any]:
-        return await _answer(message.subject, message.data, world, live)
+    def __init__(
+        self, composition: Composition, world: World, answers: Answers, live: LiveQueries | None = None
+    ) -> None:
+        self._world, self._answers, self._live = world, answers, live
+        self._projections = {str(kind): kind for kind in composition.projections}
+        self._queries = {str(kind): kind for kind in composition.queries}
 
-    await serve(client, "qry.>", answer, trouble)
+    async def serve(self, client: Client, contexts: Iterable[str], trouble: Callable[[str], None]) -> None:
+        """Answer requests on ``qry.<context>.>`` from now on, for each of these contexts.
 
+        Who asks another context hears at once that nobody answers; so each process answers for its own.
+        """
 
-async def _answer(subject: str, body: bytes, world: World, live: LiveQueries | None) -> dict[str, Any]:
-    parts = subject.split(".")
-    if len(parts) != 4:
-        raise BadToken(f"subject {subject!r} is not qry.<context>.<name>.<sender>")
-    name, session = f"{parts[1]}.{parts[2]}", parts[3]
-    if name == WORLD:
+        async def answer(message: Msg) -> dict[str, Any]:
+            return await self._answer(message.subject, message.data, client.max_payload)
+
+        for context in contexts:
+            await serve(client, f"qry.{context}.>", answer, trouble)
+
+    async def _answer(self, subject: str, body: bytes, room: int) -> dict[str, Any]:
+        name, sender = parse_query(subject)
+        if name == f"{MACHINE}.world":
+            return await self._told_of_world()
+        if name in self._projections:
+            return await self._answers.rows(self._projections[name], rows_question(body, name), room)
+        if name in self._queries:
+            kind = self._queries[name]
+            return await self._answers.answer(kind, kind.asked(codec.question(body)))
+        if self._live is not None and name in self._live.names:
+            return await self._live.answer(name, sender, body)
+        raise CimError(f"there is no query {name} here; there are: {', '.join(self._known()) or 'none'}")
+
+    def _known(self) -> list[str]:
+        live = () if self._live is None else self._live.names
+        return sorted([*self._projections, *self._queries, *live])
+
+    async def _told_of_world(self) -> dict[str, Any]:
+        world = self._world
         await world.until_caught_up()
         return {"sequence": world.sequence, "digest": world.digest, "fingerprint": world.fingerprint()}
-    if live is None:
-        raise CimError(f"this leaf shows no page, so it answers no {name}")
-    return await live.answer(name, session, body)

@@ -20,7 +20,7 @@ from cim.domain.errors import CimError
 from cim.doors.commands import CommandDoor
 from cim.doors.page import PageDoor
 from cim.doors.patience import PatientBlobs
-from cim.doors.queries import serve_queries
+from cim.doors.queries import MACHINE, QueryDoor
 from cim.leaf.accounts import Credentials, Keys, machine_credentials
 from cim.leaf.heads import keep_head
 from cim.leaf.lock import LeafAddress, MachineLock
@@ -120,7 +120,9 @@ async def _doors(
         clock=clock,
     )
     await commands.serve(node.client, tell)
-    await serve_queries(node.client, node.world, live, tell)
+    queries = QueryDoor(node.composition, node.world, node.answers, live)
+    contexts = (MACHINE, *(context.name for context in node.composition.contexts))
+    await queries.serve(node.client, contexts, tell)
     page = PageDoor(
         page=Page(node.machine.name, "", running.websocket_port, views, upload(node.composition)),
         sessions=PageSessions(keys, tuple(views), clock),

@@ -19,6 +19,7 @@ from cim.domain.errors import Misdeclared
 FILE = "machine.toml"
 STATE_FOLDER = ".cim"
 PAGE_PORT = 8600
+LONGEST_QUERY = 600.0
 
 # It stands in the envelope's headers, where blanks at the ends and line breaks do not survive.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -27,10 +28,12 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one run of a system may take: ``seconds`` a step (a provider's call, or the module's own code
-    between two), and ``memory_mb`` megabytes of data in its process."""
+    between two), and ``memory_mb`` megabytes of data in its process. ``query_seconds`` is what the answer to
+    one query may take."""
 
     seconds: float = 60.0
     memory_mb: int = 2048
+    query_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ def _check(written: _Written, path: Path) -> None:
         raise Misdeclared(f'{path}: durability is "dev" or "durable", not {written.durability!r}')
     if written.limits.seconds <= 0 or written.limits.memory_mb < 256:
         raise Misdeclared(f"{path}: [limits] seconds must be over 0 and memory_mb 256 or more")
+    if not 0 < written.limits.query_seconds <= LONGEST_QUERY:
+        raise Misdeclared(f"{path}: [limits] query_seconds must be over 0 and {LONGEST_QUERY:g} at most")
     if written.workers < 0:
         raise Misdeclared(f"{path}: workers is {written.workers}: 0 means one a core, more is their number")
     if not 0 <= written.port <= 65535:

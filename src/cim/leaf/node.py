@@ -22,6 +22,7 @@ from cim.leaf.private import private_folder
 from cim.leaf.workers import Workers
 from cim.log.backoff import outlast
 from cim.log.consumer import consume
+from cim.projections.answers import Answers
 from cim.projections.projector import FOLDER, Projector
 from cim.world.schedule import Schedule
 from cim.world.world import World
@@ -42,6 +43,7 @@ class Node:
     world: World
     schedule: Schedule
     projections: Mapping[str, Projector]
+    answers: Answers
 
     async def folded(self) -> None:
         """Wait until everything in the log now is folded, by the world and by each projection that runs."""
@@ -93,7 +95,8 @@ async def join(
             workers.open(count if systems else 0),
             *(projector.run() for projector in projectors.values()),
         ):
-            yield Node(machine, composition, client, log, blobs, world, schedule, projectors)
+            answers = Answers(projectors, folder, log, clock, machine.limits.query_seconds)
+            yield Node(machine, composition, client, log, blobs, world, schedule, projectors, answers)
     finally:
         await workers.close()
 

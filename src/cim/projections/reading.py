@@ -1,7 +1,7 @@
 """Reading the rows of a projection, from any process, while another one folds them."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +9,26 @@ from typing import Any
 
 import msgspec
 
+from cim.contract import codec
+from cim.contract.projection import ProjectionType
 from cim.domain.errors import CimError
+from cim.domain.projection import Row
 from cim.projections.database import NEXT, SHOWN, place_of
-from cim.projections.table import Column, quoted
+from cim.projections.selection import Selection, key_of_text
+from cim.projections.table import Column
+
+Plain = dict[str, Any]
+
+_STEPS = 1000
+"""How many steps SQLite makes before it asks whether it is late."""
 
 
 class RowsUnreadable(CimError):
     """There are no rows to read, or their file cannot be read."""
+
+
+class TooLate(CimError):
+    """The time for reading is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,66 +47,93 @@ class Standing:
         return (self.stopped or "").startswith(f"{place_of(subject, sequence)}:")
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The rows of a projection as they stand at one moment: how far they are, which version of the code
+    folded them, their columns. ``late`` ends the reading once it is true."""
+
+    standing: Standing
+    version: str = ""
+    columns: tuple[Column, ...] = ()
+    connection: sqlite3.Connection | None = None
+    late: Callable[[], bool] = lambda: False
+
+    def select(self, selection: Selection) -> Iterator[Plain]:
+        """The chosen rows as plain data, each read when it is asked for."""
+        if self.connection is None or not self.columns:
+            return
+        statement, values = selection.statement(self.columns, SHOWN)
+        for found in self.connection.execute(statement, values):
+            if self.late():
+                raise TooLate("the time for reading is over")
+            yield {one.name: one.plain(value) for one, value in zip(self.columns, found, strict=True)}
+
+
+class StoredRows:
+    """Fulfils :class:`cim.domain.projection.Rows` over the rows of one moment."""
+
+    def __init__(self, moment: Moment, kind: ProjectionType) -> None:
+        self._moment, self._kind = moment, kind
+
+    def get(self, *key: str | int) -> Row | None:
+        """See :meth:`cim.domain.projection.Rows.get`."""
+        self._kind.check_key(key)
+        return next(self._read(Selection(key)), None)
+
+    def each(self, *key: str | int, **columns: Any) -> Iterator[Row]:
+        """See :meth:`cim.domain.projection.Rows.each`."""
+        return self._read(Selection(key, codec.plain(columns)))
+
+    def _read(self, selection: Selection) -> Iterator[Row]:
+        return (codec.typed(plain, self._kind.row) for plain in self._moment.select(selection))
+
+
 def standing(path: Path) -> Standing:
     """How far the projection in a file is; 0 where nothing was folded yet. Raises :class:`RowsUnreadable`."""
-    if not path.exists():
-        return Standing(0, None)
-    with _reading(path) as connection:
-        return _standing(connection)
+    with moment(path) as found:
+        return found.standing
 
 
-def read_rows(path: Path, key: Sequence[str] = ()) -> tuple[Standing, list[dict[str, Any]]]:
+def read_rows(path: Path, key: Sequence[str] = ()) -> tuple[Standing, list[Plain]]:
     """The rows as plain data in the order of their key, and how far they are folded, both of one moment.
 
-    ``key`` names one row, or by its first fields several. Raises :class:`RowsUnreadable`.
+    ``key`` names one row, or by its first fields several. Raises :class:`RowsUnreadable`, and
+    :class:`cim.contract.query.BadQuestion` for what is no key here.
     """
-    if not path.exists():
-        return Standing(0, None), []
-    with _reading(path) as connection:
-        found = _standing(connection)
-        written = _asked(connection, "SELECT columns FROM cim_checkpoint WHERE rows = ?", SHOWN)
-        columns = msgspec.json.decode(written[0][0], type=list[Column]) if written else []
-        return found, list(_rows(connection, columns, key)) if columns else []
-
-
-def _rows(
-    connection: sqlite3.Connection, columns: Sequence[Column], key: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    fields = [quoted(column.name) for column in columns if column.key]
-    if len(key) > len(fields):
-        raise RowsUnreadable(f"{len(key)} values name no row here: its key is {', '.join(fields)}")
-    where = " AND ".join(f"{field} = ?" for field in fields[: len(key)]) or "TRUE"
-    names = ", ".join(quoted(column.name) for column in columns)
-    asked = f"SELECT {names} FROM {quoted(SHOWN)} WHERE {where} ORDER BY {', '.join(fields)}"
-    for found in connection.execute(asked, tuple(key)):
-        yield {one.name: one.plain(value) for one, value in zip(columns, found, strict=True)}
-
-
-def _standing(connection: sqlite3.Connection) -> Standing:
-    asked = _asked(connection, "SELECT rows, sequence, stopped FROM cim_checkpoint")
-    found = {rows: (sequence, stopped) for rows, sequence, stopped in asked}
-    sequence, stopped = found.get(SHOWN, (0, None))
-    anew, newer = found.get(NEXT, (None, None))
-    # Where newer code stopped, too, its reason is the one to act on.
-    return Standing(sequence, newer or stopped, anew)
-
-
-def _asked(connection: sqlite3.Connection, query: str, *values: str) -> list[Any]:
-    """What the file tells of itself; nothing where whoever made it has not come that far."""
-    (layout,) = connection.execute("PRAGMA user_version").fetchone()
-    return connection.execute(query, values).fetchall() if layout else []
+    with moment(path) as found:
+        return found.standing, list(found.select(Selection(key_of_text(key, found.columns))))
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """The file, read at one moment."""
+def moment(path: Path, late: Callable[[], bool] = lambda: False) -> Iterator[Moment]:
+    """The rows in a file as they stand now, until ``late()``. Raises :class:`RowsUnreadable`, and
+    :class:`TooLate` where reading is cut off."""
+    if not path.exists():
+        yield Moment(Standing(0, None))
+        return
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
             # Not opened for reading alone: what a process that was killed left behind is tidied up first.
             connection.execute("PRAGMA query_only = ON")
+            connection.set_progress_handler(late, _STEPS)
             connection.execute("BEGIN")
-            yield connection
+            yield _moment(connection, late)
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            raise TooLate("the time for reading is over") from error
         raise RowsUnreadable(
             f"{path}: {error}. It is derived: remove it, and `cim up` folds it anew"
         ) from error
+
+
+def _moment(connection: sqlite3.Connection, late: Callable[[], bool]) -> Moment:
+    (layout,) = connection.execute("PRAGMA user_version").fetchone()
+    if not layout:  # whoever makes the file has not come that far
+        return Moment(Standing(0, None))
+    asked = connection.execute("SELECT rows, sequence, stopped, version, columns FROM cim_checkpoint")
+    found = {rows: told for rows, *told in asked}
+    sequence, stopped, version, written = found.get(SHOWN, (0, None, "", b"[]"))
+    anew, newer = found[NEXT][:2] if NEXT in found else (None, None)
+    columns = msgspec.json.decode(written, type=tuple[Column, ...])
+    # Where newer code stopped, too, its reason is the one to act on.
+    return Moment(Standing(sequence, newer or stopped, anew), version, columns, connection, late)

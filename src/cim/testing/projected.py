@@ -50,6 +50,11 @@ def projected(
     kind = next((one for one in composition.projections if one.function is function), None)
     if kind is None:
         raise CimError(f"{function.__name__} is no projection of these modules: give it @context.projection")
+    return folded(kind, events)
+
+
+def folded(kind: ProjectionType, events: Iterable[Event]) -> list[Row]:
+    """The rows that a projection makes of those events that it takes, in the order of their keys."""
     table = MemoryTable(kind)
     taken = tuple(event for events in kind.sources.values() for event in events.values())
     for event in events:

@@ -5,7 +5,7 @@ page holds a lease on its query by asking again; a page that went away costs not
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +81,11 @@ class LiveQueries:
         self._dirty: dict[Ref, Entity] = {}
         self._telling: dict[Ref, Entity] = {}
         self._wake = asyncio.Event()
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The names of the live queries there are."""
+        return self._queries
 
     async def answer(self, name: str, session: str, body: bytes) -> dict[str, Any]:
         """The answer to a page's question: a page of rows, or whether its lease is known."""

@@ -63,7 +63,7 @@ def test_a_machine_is_what_its_file_says(folder: Path) -> None:
         ("name = 7\nmodules = []", r"Expected `str`, got `int` - at `\$\.name`"),
         ('name = "a"\nmodules = "letters"', r"at `\$\.modules`"),
         ('name = "a"\nmodules = []\n[providers]\nOcr = 7', r"at `\$\.providers"),
-        ('name = "a"\nmodules = []\ndurability = "ha"', 'durability is "dev" or "durable", not \'ha\''),
+        ('name = "a"\nmodules = []\ndurability = "hi"', 'durability is "dev", "durable" or "ha", not \'hi\''),
         ('name = "a"\nmodules = []\nworkers = -1', "workers is -1"),
         ('name = "a"\nmodules = []\nport = 65536', "port is 65536"),
         ('name = "a"\nmodules = []\nport = -1', "port is -1"),

@@ -27,7 +27,7 @@ from cim.domain.errors import CimError
 from cim.leaf.accounts import machine_credentials
 from cim.leaf.lock import MachineLock
 from cim.leaf.machine import Machine
-from cim.leaf.machine_server import machine_server
+from cim.leaf.machine_server import machine_server, stores
 from cim.leaf.private import private_folder
 from cim.log.archive import ArchiveDamaged, ArchiveReader, Closing
 from cim.ports.log import Stored
@@ -36,7 +36,7 @@ AT_ONCE, BYTES_AT_ONCE = 64, 4 * 1024 * 1024
 """What is under way to the server at one time; it stores commits in the order in which they were sent."""
 
 STAGE = "importing"
-KEYS, STORE = "keys.json", "jetstream"
+KEYS = "keys.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +184,7 @@ class _Writing:
 
 
 def _put_in_place(machine: Machine, staged: Machine) -> None:
-    """The staged store for the machine's empty one; between the two steps the machine is an empty one."""
-    shutil.rmtree(machine.state / STORE, ignore_errors=True)
-    (staged.state / STORE).rename(machine.state / STORE)
+    """The staged stores for the machine's empty ones; between the two steps the machine is an empty one."""
+    for ours, theirs in zip(stores(machine), stores(staged), strict=True):
+        shutil.rmtree(ours, ignore_errors=True)
+        theirs.rename(ours)

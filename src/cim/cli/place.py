@@ -18,7 +18,7 @@ from cim.domain.errors import CimError
 from cim.leaf.accounts import Credentials, machine_credentials
 from cim.leaf.lock import LeafAddress, LeafRunning, MachineLock, find_running
 from cim.leaf.machine import FILE, Machine, load_machine
-from cim.leaf.machine_server import machine_server
+from cim.leaf.machine_server import machine_server, until_ready
 from cim.log.backoff import delays
 
 T = TypeVar("T")
@@ -69,6 +69,7 @@ async def reach(machine: Machine) -> AsyncIterator[tuple[Client, LeafAddress | N
     if running is not None:
         user = Credentials(running.jwt, running.seed)
         async with connect(running.url, user, "cim", tell) as client:
+            await until_ready(client)
             yield client, running
         return
     assert lock is not None

@@ -22,6 +22,7 @@ from cim.doors.page import PageDoor
 from cim.doors.patience import PatientBlobs
 from cim.doors.queries import MACHINE, QueryDoor
 from cim.leaf.accounts import Credentials, Keys, machine_credentials
+from cim.leaf.cluster import Cluster
 from cim.leaf.heads import keep_head
 from cim.leaf.lock import LeafAddress, MachineLock
 from cim.leaf.machine import Machine, load_contexts
@@ -101,7 +102,7 @@ def upload(composition: Composition) -> Upload | None:
 async def _doors(
     node: Node,
     views: dict[str, View],
-    running: Server,
+    running: Server | Cluster,
     keys: Keys,
     listening: socket.socket,
     origins: tuple[str, ...],
@@ -189,5 +190,5 @@ def bind(port: int, tell: Tell) -> socket.socket:
     raise CimError(f"no port is free on {HOST}")
 
 
-def _address(running: Server, page: str, user: Credentials) -> LeafAddress:
+def _address(running: Server | Cluster, page: str, user: Credentials) -> LeafAddress:
     return LeafAddress(os.getpid(), running.url, running.websocket_port, page, user.jwt, user.seed)

@@ -1,17 +1,22 @@
 """What one nats-server is told: the file ``nats.conf`` of a leaf, and the ports it listens at."""
 
+import hashlib
 import json
 import random
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from cim.leaf.accounts import Keys, public_key, server_accounts
 
-Durability = Literal["dev", "durable"]
-"""``dev``: synced to disk at the server's own pace. ``durable``: synced before a receipt is given."""
+Durability = Literal["dev", "durable", "ha"]
+"""``dev``: synced to disk at the server's own pace. ``durable``: synced before a receipt is given.
+``ha``: synced so on two of three nodes at least before a receipt is given."""
+
+NODES = 3
+"""How many nodes an ``ha`` machine has, and how many copies of everything."""
 
 HOST = "127.0.0.1"
 MAX_PAYLOAD = 8 * 1024 * 1024
@@ -24,21 +29,34 @@ _CHOICE = range(20_000, 32_000)
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Loopback ports: of NATS clients, of WebSocket, and of monitoring over HTTP where it is wanted."""
+    """Loopback ports: of NATS clients, of WebSocket, of monitoring over HTTP where it is wanted, and of the
+    other nodes' routes where there are others on this host."""
 
     client: int
     websocket: int
     monitor: int | None = None
+    route: int | None = None
 
     def taken(self) -> list[int]:
         """Those of the ports that another program listens at."""
-        return [port for port in (self.client, self.websocket, self.monitor) if port and not _is_free(port)]
+        wanted = (self.client, self.websocket, self.monitor, self.route)
+        return [port for port in wanted if port and not _is_free(port)]
 
 
-def free_ports(*, monitor: bool = False) -> Ports:
+def free_ports(*, monitor: bool = False, route: bool = False) -> Ports:
     """Ports at which nobody listens now; somebody may, a moment later."""
     free = (port for port in random.sample(_CHOICE, len(_CHOICE)) if _is_free(port))
-    return Ports(next(free), next(free), next(free) if monitor else None)
+    return Ports(next(free), next(free), next(free) if monitor else None, next(free) if route else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One of the nodes of a cluster: its number from 1, the address at which it takes the routes of the
+    others (``host:port``), and theirs. Without an address of its own it is on loopback, at its own port."""
+
+    number: int
+    others: tuple[str, ...]
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +68,7 @@ class Configuration:
     origins: Sequence[str]
     cookie: str
     durability: Durability
+    member: Member | None = None
 
     @property
     def file(self) -> Path:
@@ -73,8 +92,17 @@ class Configuration:
 
     @property
     def server_name(self) -> str:
-        """One name a leaf, the same after each start."""
+        """One name a leaf and node, the same after each start: the others know a node by it."""
+        return self.machine_name if self.member is None else f"{self.machine_name}-{self.member.number}"
+
+    @property
+    def machine_name(self) -> str:
+        """One name a machine."""
         return f"leaf-{public_key(self.keys.machine)[1:13].lower()}"
+
+    def free_ports(self) -> Ports:
+        """Free ports of all kinds that this server needs."""
+        return free_ports(route=self.member is not None and not self.member.address)
 
     def last_ports(self) -> Ports | None:
         """The ports of the last start, where pages and workers of then look for the server again.
@@ -84,6 +112,8 @@ class Configuration:
         try:
             settings = json.loads(self.file.read_bytes())
             ports = Ports(int(settings["port"]), int(settings["websocket"]["port"]))
+            if self.member is not None and not self.member.address:
+                ports = replace(ports, route=int(settings["cluster"]["port"]))
         except (OSError, ValueError, LookupError, TypeError):
             return None
         return None if ports.taken() else ports
@@ -91,7 +121,7 @@ class Configuration:
     def text(self, ports: Ports) -> str:
         """The file's content: JSON, which the server's own format includes."""
         jetstream: dict[str, Any] = {"store_dir": str(self.store)}
-        if self.durability == "durable":
+        if self.durability != "dev":
             jetstream["sync_interval"] = "always"
         settings: dict[str, Any] = {
             "server_name": self.server_name,
@@ -116,7 +146,23 @@ class Configuration:
         }
         if ports.monitor:
             settings["http"] = f"{HOST}:{ports.monitor}"
+        if self.member is not None:
+            settings["cluster"] = self._routes(self.member, ports)
         return json.dumps(settings | server_accounts(self.keys), indent=2, ensure_ascii=False)
+
+    def _routes(self, member: Member, ports: Ports) -> dict[str, Any]:
+        """How the nodes meet: nobody gets in without a word that only those who hold the keys can tell."""
+        host, _, port = (member.address or f"{HOST}:{ports.route}").rpartition(":")
+        word = hashlib.sha256(f"routes of {self.keys.operator}".encode()).hexdigest()
+        return {
+            "name": self.machine_name,
+            "host": host,
+            "port": int(port),
+            "authorization": {"user": "node", "password": word, "timeout": 2},
+            "routes": [f"nats-route://node:{word}@{other}" for other in member.others],
+            # A program of the machine is told by its leaf where the nodes are, and by nobody else.
+            "no_advertise": True,
+        }
 
 
 def _is_free(port: int) -> bool:

@@ -109,8 +109,8 @@ def load_machine(folder: Path) -> Machine:
 def _check(written: _Written, path: Path) -> None:
     if not _NAME.fullmatch(written.name):
         raise Misdeclared(f"{path}: name {written.name!r} must be 1 to 64 of A-Z a-z 0-9 _ . -")
-    if written.durability not in ("dev", "durable"):
-        raise Misdeclared(f'{path}: durability is "dev" or "durable", not {written.durability!r}')
+    if written.durability not in ("dev", "durable", "ha"):
+        raise Misdeclared(f'{path}: durability is "dev", "durable" or "ha", not {written.durability!r}')
     if written.limits.seconds <= 0 or written.limits.memory_mb < 256:
         raise Misdeclared(f"{path}: [limits] seconds must be over 0 and memory_mb 256 or more")
     if not 0 < written.limits.query_seconds <= LONGEST_QUERY:

@@ -28,6 +28,9 @@ from cim.world.schedule import Schedule
 from cim.world.world import World
 from cim.world.writer import Writer
 
+OPENING = 30.0
+"""Seconds that a leaf has to answer whoever joins it: the nodes of a cluster elect a leader first."""
+
 Tell = Callable[[str], None]
 
 
@@ -75,7 +78,8 @@ async def join(
     :class:`cim.domain.errors.Misdeclared` before anything runs where a provider is missing.
     """
     clock, systems = SystemClock(), tuple(systems)
-    log, blobs = await LeanLog.open(client), await NatsBlobs.open(client)
+    log = await outlast(lambda: LeanLog.open(client), clock, OPENING)
+    blobs = await outlast(lambda: NatsBlobs.open(client), clock, OPENING)
     head = read_head(machine.state)
     world = World(composition, head.sequence if head is not None else 0)
     writer = Writer(world, log, clock, machine.source, tell)

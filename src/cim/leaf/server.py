@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Self
 
 from cim.leaf.accounts import Credentials, Keys, machine_credentials, public_key
-from cim.leaf.configuration import HOST, Configuration, Durability, Ports, free_ports
+from cim.leaf.configuration import HOST, Configuration, Durability, Member, Ports, free_ports
 from cim.leaf.private import private_folder, write_private
 from cim.leaf.process import ServerFailed, end, end_left_over, manner_of_death, spawn
 
 PATIENCE = 300.0
 """Seconds that a server may take until JetStream has read its store and answers."""
 
-_GLANCE = 0.002
+_GLANCE, _LONGEST_GLANCE = 0.002, 0.05
 _ATTEMPTS = 20
 _STEADY = 1.0
 _SHORTEST, _LONGEST = 0.05, 2.0
@@ -49,11 +49,13 @@ class Server:
         origins: Sequence[str],
         cookie: str,
         durability: Durability = "dev",
+        member: Member | None = None,
         ports: Ports | None = None,
         on_event: Callable[[str], None] = lambda text: None,
     ) -> Self:
         """Start it on ``folder``; return when JetStream answers the machine's user.
 
+        As ``member`` of a cluster it is ready once enough of the nodes are, so start them side by side.
         ``keys`` are those of the folder, ``origins`` the pages that may connect (``http://127.0.0.1:8600``),
         ``cookie`` the name under which they bring their token. A server that a crash left running there is
         ended first. Where one of ``ports`` is taken, free ones are chosen. ``on_event`` is told of both.
@@ -62,11 +64,13 @@ class Server:
         Raises:
             ServerFailed: with the end of the server's log.
         """
-        configuration = Configuration(private_folder(folder), keys, tuple(origins), cookie, durability)
+        configuration = Configuration(
+            private_folder(folder), keys, tuple(origins), cookie, durability, member
+        )
         server = cls(configuration, on_event)
         server._check_store()
         await server._take_over()
-        await server._start_on(ports or configuration.last_ports() or free_ports())
+        await server._start_on(ports or configuration.last_ports() or configuration.free_ports())
         server._supervisor = asyncio.create_task(server._supervise(), name="nats-server supervisor")
         return server
 
@@ -127,7 +131,7 @@ class Server:
                 except ServerFailed:
                     if not (taken := ports.taken()):
                         raise
-            ports = free_ports(monitor=ports.monitor is not None)
+            ports = free_ports(monitor=ports.monitor is not None, route=ports.route is not None)
             self._tell(f"port {taken[0]} of {HOST} is taken: {ports.client} and {ports.websocket} instead")
         raise ServerFailed(
             f"no free port on {HOST} after {_ATTEMPTS} attempts: is something taking them all?"
@@ -151,13 +155,14 @@ class Server:
             raise
 
     async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
-        until = self._started + PATIENCE
+        until, glance = self._started + PATIENCE, _GLANCE
         while asyncio.get_running_loop().time() < until:
             if process.returncode is not None:
                 raise ServerFailed(f"nats-server {manner_of_death(process.returncode)} before it was ready")
             if await self._jetstream_answers():
                 return
-            await asyncio.sleep(_GLANCE)
+            await asyncio.sleep(glance)
+            glance = min(1.2 * glance, _LONGEST_GLANCE)
         raise ServerFailed(f"nats-server was not ready after {PATIENCE:.0f} seconds")
 
     async def _jetstream_answers(self) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 
+from cim.adapters.nats.follow import UNHEARD
 from cim.adapters.nats.wire import Wire
 from cim.contract.block import plain_form
 from cim.contract.envelope import Commit, parse_block, read_plain
@@ -122,10 +123,12 @@ class Page(_Arrivals):
 
 class Pull(_Arrivals):
     """What a consumer brings. ``wanted`` is how many messages it was asked for and did not bring yet,
-    ``at_end`` whether the newest one that came was the last of all."""
+    ``at_end`` whether the newest one that came was the last of all, ``unheard`` how often it was asked
+    where nobody had heard of it yet."""
 
-    wanted = 0
+    wanted = unheard = 0
     at_end = False
+    _known = False
     _delivered = 0
 
     def take(self, subject: str, reply: str, block: bytes, body: bytes) -> None:
@@ -165,7 +168,10 @@ class Pull(_Arrivals):
     def _status(self, block: bytes) -> None:
         match block[9:12]:
             case b"100":
-                return
+                self._known = True
+            case b"503" if not self._known and not self._delivered and self.unheard < UNHEARD:
+                self.unheard += 1
+                self.wanted = 0
             case b"404" | b"408":
                 left = int(parse_headers(block).get("Nats-Pending-Messages", self.wanted))
                 self.wanted = max(0, self.wanted - left)

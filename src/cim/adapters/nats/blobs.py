@@ -4,10 +4,12 @@ import hashlib
 
 from nats import errors
 from nats.aio.client import Client
+from nats.js.api import ObjectStoreConfig
 from nats.js.errors import BadObjectMetaError, BucketNotFoundError, NotFoundError
 from nats.js.object_store import ObjectStore
 
 from cim.adapters.nats.direct import messages
+from cim.adapters.nats.link import replicas_of
 from cim.domain.blob import Blob
 from cim.ports.blobs import BlobMissing
 from cim.ports.log import LinkLost
@@ -32,7 +34,8 @@ class NatsBlobs:
             try:
                 return cls(client, await stream.object_store(BUCKET))
             except (BucketNotFoundError, NotFoundError):
-                return cls(client, await stream.create_object_store(BUCKET))
+                config = ObjectStoreConfig(replicas=replicas_of(client))
+                return cls(client, await stream.create_object_store(BUCKET, config))
         except errors.Error as error:
             raise LinkLost(f"the store of contents was not opened: {_told(error)}") from error
 

@@ -26,6 +26,9 @@ _SECOND = 1_000_000_000
 _HEARTBEAT = 0.25
 _SILENCE = 0.8
 _EXPIRES = 30.0
+UNHEARD, UNHEARD_FOR = 50, 0.02
+"""In a cluster it takes a moment until all nodes know of a new consumer: how often it is asked again where
+nobody heard of it yet, and after how many seconds."""
 
 
 class _Pull:
@@ -37,6 +40,8 @@ class _Pull:
         self._wake = asyncio.Event()
         self._asked = 0
         self._delivered = 0
+        self._begun = False
+        self._unheard = 0
         self._lost = False
 
     def lose(self) -> None:
@@ -52,6 +57,8 @@ class _Pull:
         """Keep at least half a batch asked for, so that the server never waits for us."""
         if self._asked >= _BATCH // 2:
             return
+        if self._unheard and not self._begun:
+            await asyncio.sleep(UNHEARD_FOR)
         wanted = {
             "batch": _BATCH,
             "expires": int(_EXPIRES * _SECOND),
@@ -89,7 +96,10 @@ class _Pull:
         status, text = headers.get("Status", ""), headers.get("Description", "")
         match status:
             case "100":
-                return
+                self._begun = True
+            case "503" if not self._begun and self._unheard < UNHEARD:
+                self._unheard += 1
+                self._asked = 0
             case "404" | "408":
                 self._asked = max(0, self._asked - int(headers.get("Nats-Pending-Messages", self._asked)))
             case _:
@@ -104,7 +114,7 @@ class _Pull:
             sequence, number, pending = int(tokens[-5]), int(tokens[-4]), int(tokens[-2])
         if number != self._delivered + 1:
             raise LinkLost(f"{number - self._delivered - 1} messages were lost before sequence {sequence}")
-        self._delivered = number
+        self._delivered, self._begun = number, True
         self._asked -= 1
         return stored(message.subject, message.headers or {}, message.data, sequence), pending
 

@@ -4,13 +4,16 @@ the processor time. What is seldom asked goes over the general client.
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import msgspec
 from nats.aio.client import Client
 
+from cim.adapters.nats.direct import whole
 from cim.adapters.nats.lean_reading import follow, read
-from cim.adapters.nats.link import place_of
+from cim.adapters.nats.link import place_of, ways_of
 from cim.adapters.nats.log import NatsLog
+from cim.adapters.nats.stream import STREAM
 from cim.adapters.nats.wire import Wire
 from cim.contract.envelope import Commit, block_of
 from cim.ports.log import LinkLost, LogRefused, Stored, Unclear
@@ -66,13 +69,15 @@ class LeanLog(NatsLog):
         return Unclear(f"{answer.error.description} (code {answer.error.err_code})")
 
     async def read(self, subject: str, after: int = 0) -> AsyncIterator[Commit]:
-        async for commit in read(await self._connected(), subject, after):
+        wire = await self._connected()
+        async for commit in whole(
+            self._client, STREAM, subject, after, partial(read, wire, subject), _sequence
+        ):
             yield commit
 
     async def follow(self, after: int) -> AsyncIterator[list[Commit]]:
         # On a connection of its own: a reader that is behind must not hold up an append's answer.
-        place = place_of(self._client)
-        wire = await Wire.open(place.url, place.credentials, f"{place.name}, reading")
+        wire = await self._open("reading")
         try:
             async for batch in follow(wire, after):
                 yield batch
@@ -89,6 +94,21 @@ class LeanLog(NatsLog):
                 self._wire = None
                 if wire.close in place.closing:
                     place.closing.remove(wire.close)
-            self._wire = wire = await Wire.open(place.url, place.credentials, f"{place.name}, log")
+            self._wire = wire = await self._open("log")
             place.closing.append(wire.close)
             return wire
+
+    async def _open(self, purpose: str) -> Wire:
+        """A connection to the node where the client is, or to another where that one does not answer."""
+        place, *ways = place_of(self._client), *ways_of(self._client)
+        while True:
+            url = ways.pop(0)
+            try:
+                return await Wire.open(url, place.credentials, f"{place.name}, {purpose}")
+            except LinkLost:
+                if not ways:
+                    raise
+
+
+def _sequence(commit: Commit) -> int:
+    return commit.sequence

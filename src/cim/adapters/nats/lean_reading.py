@@ -5,11 +5,13 @@ a gap in the consumer's numbers, a consumer that is gone, or a connection that b
 the loop in :mod:`cim.log.consumer` opens the log again behind the last commit that it handed on.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
 
 from cim.adapters.nats.arrivals import Page, Pull
+from cim.adapters.nats.follow import UNHEARD_FOR
 from cim.adapters.nats.link import refusal
 from cim.adapters.nats.stream import STREAM
 from cim.adapters.nats.wire import Wire
@@ -64,6 +66,8 @@ async def follow(wire: Wire, after: int) -> AsyncIterator[list[Commit]]:
         if int(answer.get("num_pending", 0)) == 0:
             yield []
         while True:
+            if pull.wanted == 0 and pull.unheard:
+                await asyncio.sleep(UNHEARD_FOR)
             if pull.wanted < _BATCH // 2:  # so that the server never waits for us
                 wire.publish(f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}", pull.inbox, b"", _NEXT)
                 pull.wanted += _BATCH

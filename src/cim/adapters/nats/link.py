@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -37,8 +38,9 @@ async def connect(
 ) -> AsyncIterator[Client]:
     """A connection with a user's credentials that reconnects for ever, closed on the way out.
 
-    ``trouble`` is told of each loss and each return of the link. Raises :class:`LinkLost` where there
-    was no connection to begin with after ``patience`` seconds.
+    ``url`` may be several, parted by commas: the nodes of a leaf, any of which will do. ``trouble`` is
+    told of each loss and each return of the link. Raises :class:`LinkLost` where there was no connection
+    to begin with after ``patience`` seconds.
     """
     client = _Steadfast()
     watch = _Watch(client, name, trouble)
@@ -61,14 +63,16 @@ async def connect(
 
 
 async def _open(client: Client, url: str, credentials: Credentials, watch: "_Watch") -> None:
+    urls = url.split(",")
     await client.connect(
-        url,
+        urls,
         name=watch.name,
         user_jwt_cb=credentials.present,
         signature_cb=credentials.sign,
         max_reconnect_attempts=-1,
         reconnect_time_wait=0.05,  # type: ignore[arg-type]  # it takes fractions of a second
-        ping_interval=10,
+        # Where there is another node to go to, one that stands still is left soon.
+        ping_interval=10 if len(urls) == 1 else 1,
         max_outstanding_pings=2,
         connect_timeout=2,
         error_cb=watch.error,
@@ -115,7 +119,8 @@ class _Watch:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a connection leads and as whom; ``closing`` is called when the connection is closed."""
+    """Where a connection leads (one address, or several parted by commas) and as whom; ``closing`` is
+    called when the connection is closed."""
 
     url: str
     credentials: Credentials
@@ -132,6 +137,18 @@ def place_of(client: Client) -> Place:
         return _PLACES[client]
     except KeyError:
         raise LinkLost("the connection to the leaf is closed") from None
+
+
+def ways_of(client: Client) -> list[str]:
+    """The addresses of a connection's leaf, the one where it is now first; raises :class:`LinkLost`."""
+    now = client.connected_url
+    urls = place_of(client).url.split(",")
+    return sorted(urls, key=lambda url: now is None or urlsplit(url).port != now.port)
+
+
+def replicas_of(client: Client) -> int:
+    """How many copies a stream of this leaf has: three where its server says that it is in a cluster."""
+    return 3 if client._server_info.get("cluster") else 1
 
 
 _LISTENERS: "WeakKeyDictionary[Client, list[Callable[[], None]]]" = WeakKeyDictionary()

@@ -8,7 +8,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from cim.adapters.nats.direct import messages, sequence_of
+from cim.adapters.nats.direct import NO_MESSAGE, messages, sequence_of
 from cim.adapters.nats.follow import follow
 from cim.adapters.nats.link import ask, ask_api, refusal
 from cim.adapters.nats.stream import STREAM, open_stream
@@ -16,7 +16,6 @@ from cim.contract.envelope import Commit
 from cim.contract.stranger import stored
 from cim.ports.log import LinkLost, LogRefused, Stored, Unclear
 
-_NO_MESSAGE = 10037
 _REFUSED = {10054: "the message is larger than the stream takes", 10077: "the stream is full"}
 
 
@@ -53,7 +52,7 @@ class NatsLog:
         answer = await ask_api(self._client, call, {"seq": after + 1, "next_by_subj": subject})
         trouble = refusal(answer)
         if trouble is not None:
-            if trouble[0] == _NO_MESSAGE:
+            if trouble[0] == NO_MESSAGE:
                 return None
             raise LinkLost(f"{subject}: read back failed: {trouble[1]} (code {trouble[0]})")
         found = answer["message"]

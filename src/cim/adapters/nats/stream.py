@@ -4,9 +4,9 @@ from typing import Any
 
 from nats.aio.client import Client
 
-from cim.adapters.nats.link import ask_api, refusal
+from cim.adapters.nats.link import ask_api, refusal, replicas_of
 from cim.contract.subjects import STORED
-from cim.ports.log import LogRefused
+from cim.ports.log import LinkLost, LogRefused
 
 STREAM = "LOG"
 
@@ -39,21 +39,32 @@ schedules, counters and mirrors are not listed: the server itself refuses them b
 _NO_STREAM = 10059
 
 
-async def open_stream(client: Client, replicas: int = 1) -> None:
-    """Make the stream, or check the one that is there; raises :class:`LogRefused` naming the setting."""
+async def open_stream(client: Client) -> None:
+    """Make the stream, or check the one that is there; raises :class:`LogRefused` naming the setting.
+
+    Raises :class:`LinkLost` in a cluster that has elected no leader yet.
+    """
+    replicas = replicas_of(client)
+    _check(await _found_or_made(client, replicas), replicas)
+
+
+async def _found_or_made(client: Client, replicas: int) -> dict[str, Any]:
+    """The stream's settings as they are."""
     answer = await ask_api(client, f"STREAM.INFO.{STREAM}", {})
     trouble = refusal(answer)
     if trouble is not None and trouble[0] == _NO_STREAM:
         wanted = {"name": STREAM, "num_replicas": replicas, **MUST_BE}
         answer = await ask_api(client, f"STREAM.CREATE.{STREAM}", wanted, patience=10)
         trouble = refusal(answer)
-    if trouble is not None:
-        raise LogRefused(f"stream {STREAM} cannot be opened: {trouble[1]} (code {trouble[0]})")
-    _check(answer["config"])
+    if trouble is None:
+        return dict(answer["config"])
+    text = f"stream {STREAM} cannot be opened: {trouble[1]} (code {trouble[0]})"
+    # In a cluster that has just begun there may be no leader yet, or too few nodes that have answered.
+    raise LinkLost(text) if replicas > 1 else LogRefused(text)
 
 
-def _check(found: dict[str, Any]) -> None:
-    for name, value in MUST_BE.items():
+def _check(found: dict[str, Any], replicas: int) -> None:
+    for name, value in {**MUST_BE, "num_replicas": replicas}.items():
         if found.get(name, value if value in (0, -1) else None) != value:
             raise LogRefused(
                 f"stream {STREAM} has {name} = {found.get(name)!r} and must have {value!r}: somebody changed "

@@ -28,7 +28,7 @@ from cim.leaf.cluster import Cluster
 from cim.leaf.node import OPENING
 from cim.log.backoff import outlast
 from cim.ports.blobs import BlobStore
-from cim.ports.log import LinkLost, Log, LogRefused
+from cim.ports.log import LinkLost, Log, LogRefused, Unclear
 from cim.testing.blobs_conformance import BlobsConformance
 from cim.testing.jars import Pour, Put
 from cim.testing.log_conformance import DEADLINE, Intrude, LogConformance, commit, read_all, store
@@ -92,10 +92,21 @@ async def publish(client: Client, subject: str, headers: Mapping[str, str], body
     return answer.seq
 
 
+async def opened(kind: type[NatsLog], client: Client) -> NatsLog:
+    """The log, when each node has heard of its new stream: before, a message finds nobody there."""
+    log = await outlast(lambda: kind.open(client), CLOCK, OPENING)
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            answer = await log.attempt(commit("evt.documents.Document.a", "none"), 99)
+            if isinstance(answer, Unclear) and "wrong last sequence" in answer.reason:
+                return log
+            await asyncio.sleep(0.01)
+
+
 class TestNatsLogOfThree(LogConformance):
     @pytest.fixture
     async def log(self, client: Client) -> Log:
-        return await outlast(lambda: NatsLog.open(client), CLOCK, OPENING)
+        return await opened(NatsLog, client)
 
     @pytest.fixture
     def intrude(self, client: Client, log: Log) -> Intrude:
@@ -105,7 +116,7 @@ class TestNatsLogOfThree(LogConformance):
 class TestLeanLogOfThree(LogConformance):
     @pytest.fixture
     async def log(self, client: Client) -> Log:
-        return await outlast(lambda: LeanLog.open(client), CLOCK, OPENING)
+        return await opened(LeanLog, client)
 
     @pytest.fixture
     def intrude(self, client: Client, log: Log) -> Intrude:
@@ -135,7 +146,7 @@ async def test_a_stream_with_fewer_copies_is_refused_by_that_name(client: Client
 
 async def test_a_rejection_is_decided_on_what_the_leader_holds(client: Client, nodes: Nodes) -> None:
     """Three actors at three nodes, each decides on what another one has just written."""
-    await outlast(lambda: NatsLog.open(client), CLOCK, OPENING)
+    await opened(NatsLog, client)
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(connect(url, nodes.user, "actor")) for url in nodes.url.split(",")
@@ -166,7 +177,7 @@ class _Lagging:
 
 @pytest.mark.parametrize("answers", [0, 1, 5])
 async def test_a_read_that_a_lagging_replica_answers_is_asked_again(client: Client, answers: int) -> None:
-    log = await outlast(lambda: NatsLog.open(client), CLOCK, OPENING)
+    log = await opened(NatsLog, client)
     for number in range(3):
         await store(log, commit(f"evt.documents.Document.d{number}", f"id-{number}"))
     replica = _Lagging(log, answers)
@@ -176,7 +187,7 @@ async def test_a_read_that_a_lagging_replica_answers_is_asked_again(client: Clie
 
 
 async def test_a_replica_that_never_catches_up_is_a_lost_link(client: Client) -> None:
-    log = await outlast(lambda: NatsLog.open(client), CLOCK, OPENING)
+    log = await opened(NatsLog, client)
     await store(log, commit("evt.documents.Document.a", "a"))
     replica = _Lagging(log, 1_000_000)
     with pytest.raises(LinkLost, match="replicas are behind: at 0, the leader at 1"):

@@ -6,12 +6,14 @@ from cim.domain.component import Component, Failed
 from cim.domain.context import Context
 from cim.domain.errors import CimError, Failure, Reject
 from cim.domain.message import Command, Event
+from cim.domain.personal import ERASED, Person, Personal
 from cim.domain.projection import Key, Row, Rows, Table
 from cim.domain.query import Changed, Each, Maybe, One, With, Without
 from cim.domain.record import Record
 from cim.domain.state import State
 
 __all__ = [
+    "ERASED",
     "Blob",
     "Blobs",
     "Capability",
@@ -27,6 +29,8 @@ __all__ = [
     "Key",
     "Maybe",
     "One",
+    "Person",
+    "Personal",
     "Record",
     "Reject",
     "Row",

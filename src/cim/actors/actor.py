@@ -15,6 +15,7 @@ from cim.domain.state import State
 from cim.log.append import Appended, append
 from cim.log.chain import Head
 from cim.log.release import RELEASE, is_released
+from cim.log.sealing import Sealing
 from cim.ports.clock import Clock, stamp
 from cim.ports.log import Log
 
@@ -28,13 +29,15 @@ class Actor:
     """An entity's mailbox: commands are decided one after the other, each on the newest state.
 
     ``seen`` maps the id of every command in the entity's history to what it asked and its receipt,
-    so that a command sent again, however late, has one effect.
+    so that a command sent again, however late, has one effect. ``sealing`` is there where the entity's
+    types have personal fields.
     """
 
     ref: Ref
     kind: EntityType
     source: str
     state: State
+    sealing: Sealing | None = None
     head: Head = field(default_factory=Head)
     seen: dict[str, tuple[str | None, Receipt]] = field(default_factory=dict)
     mailbox: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -84,7 +87,8 @@ class Actor:
 
     def _folded(self, commit: Commit) -> State:
         state = self.state
-        for item in codec.unread(commit.body):
+        body = commit.body if self.sealing is None else self.sealing.body(commit)
+        for item in codec.unread(body):
             state = state.evolve(self._event(item, commit))
         return state
 
@@ -104,13 +108,18 @@ class Actor:
         if found is None:
             return None
         digest, receipt = found
-        if digest == asked.digest:
+        if self._is_same(digest, asked):
             return receipt
         return Rejection(
             str(self.ref),
             f"id {asked.origin.id} was used at sequence {receipt.sequence} for another command: "
             f"give this one an id of its own",
         )
+
+    def _is_same(self, digest: str | None, asked: Asked) -> bool:
+        if self.sealing is None:
+            return digest == asked.digest
+        return self.sealing.is_same(digest, self._subject, asked.command, asked.digest)
 
     async def _catch_up(self, log: Log) -> None:
         async for commit in log.read(self._subject, self.head.sequence):
@@ -130,6 +139,11 @@ class Actor:
         return commit, self._folded(commit)
 
     def _commit(self, asked: Asked, events: tuple[Event, ...], clock: Clock) -> Commit:
+        if self.sealing is None:
+            body, request = codec.write(events), asked.digest
+        else:
+            body = self.sealing.write(self._subject, events)
+            request = self.sealing.request(self._subject, asked.command, asked.digest)
         return Commit(
             subject=self._subject,
             number=self.head.number + 1,
@@ -138,7 +152,7 @@ class Actor:
             type=self._type,
             time=stamp(clock),
             schema=dataschema(map(type, events)),
-            body=codec.write(events),
+            body=body,
             previous=self.head.digest,
-            request=asked.digest,
+            request=request,
         )

@@ -1,11 +1,13 @@
 """All entities of a machine at their mailboxes: the warm ones are kept, the rest are loaded."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from cim.actors.actor import Actor
 from cim.actors.request import Asked, Receipt, Rejection
 from cim.contract.composition import Composition
 from cim.contract.subjects import Ref
+from cim.log.sealing import Sealing
 from cim.ports.clock import Clock
 from cim.ports.log import Log
 
@@ -18,9 +20,16 @@ class Actors:
     """
 
     def __init__(
-        self, composition: Composition, log: Log, clock: Clock, source: str, warm: int = 10_000
+        self,
+        composition: Composition,
+        log: Log,
+        clock: Clock,
+        source: str,
+        warm: int = 10_000,
+        sealing: Sealing | None = None,
     ) -> None:
         self._composition, self._log, self._clock, self._source = composition, log, clock, source
+        self._sealing = sealing or Sealing()
         self._limit = warm
         # By the reference as a plain tuple: a dataclass compares and hashes itself in Python.
         self._warm: OrderedDict[tuple[str, str, str], Actor] = OrderedDict()
@@ -35,6 +44,11 @@ class Actors:
             self._warm.pop(_key(asked.ref), None)
             raise
 
+    def forget(self, refs: Iterable[Ref]) -> None:
+        """Let these entities go: what they hold is no longer what their history says to a reader."""
+        for ref in refs:
+            self._warm.pop(_key(ref), None)
+
     def _actor(self, ref: Ref) -> Actor:
         key = _key(ref)
         actor = self._warm.get(key)
@@ -42,7 +56,8 @@ class Actors:
             self._warm.move_to_end(key)
             return actor
         kind = self._composition.entity(ref.context, ref.entity)
-        actor = self._warm[key] = Actor(ref, kind, self._source, kind.state())
+        sealing = self._sealing if kind.personal else None
+        actor = self._warm[key] = Actor(ref, kind, self._source, kind.state(), sealing)
         if len(self._warm) > self._limit:
             self._let_go()
         return actor

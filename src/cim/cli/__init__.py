@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "trace": "show everything that one command led to",
     "waiting": "list what failed, what is stopped and what is yet to be done",
     "release": "pass over the message that stops an entity, by an entry in the log that says why",
+    "erase": "make what is personal of one person unreadable for ever, by an entry in the log that says why",
     "diff": "show what changed on an entity between two sequences or times",
     "export": "write the whole log and the contents it names to a file",
     "import": "take the history in a file into a machine that has none",
@@ -94,6 +95,12 @@ def _describe(made: Mapping[str, argparse.ArgumentParser]) -> None:
         "--sequence", type=int, required=True, metavar="SEQ", help="where the message stands in the log"
     )
     release.add_argument("--reason", required=True, metavar="TEXT", help="why it may be passed over")
+    erase = made["erase"]
+    erase.add_argument("entity", metavar="CONTEXT.Entity", help="what the person is, such as shop.Customer")
+    erase.add_argument("id", metavar="ID", help="the person")
+    erase.add_argument(
+        "--reason", required=True, metavar="TEXT", help="why; it stays readable, so name nobody in it"
+    )
     rows = made["rows"]
     rows.add_argument("projection", nargs="?", metavar="CONTEXT.projection", help="such as orders.backlog")
     rows.add_argument("key", nargs="*", metavar="KEY", help="what names the row (default: all rows)")

@@ -15,8 +15,10 @@ from cim.contract.composition import Composition, compose
 from cim.domain.errors import CimError
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.node import background
+from cim.leaf.persons import reading
 from cim.leaf.private import private_folder
 from cim.log.backoff import delays
+from cim.log.sealing import Sealing
 from cim.projections.projector import FOLDER, Projector, file_of
 from cim.projections.reading import Standing, read_rows, standing
 
@@ -47,33 +49,36 @@ async def _rows(machine: Machine, given: argparse.Namespace) -> tuple[int, Stand
     if not path.exists() or Path(given.projection).name != given.projection:
         composition.projection(given.projection)  # refuses by name what no module declares
     async with AsyncExitStack() as stack:
-        last = await _brought_up(machine, composition, stack)
+        last, sealing = await _brought_up(machine, composition, stack)
         if given.reached is not None:
             await _until(path, given)
-        return last, *read_rows(path, given.key)
+        return last, *read_rows(path, given.key, sealing)
 
 
 async def _standings(machine: Machine) -> list[dict[str, Any]]:
     composition = _composed(machine)
     async with AsyncExitStack() as stack:
-        last = await _brought_up(machine, composition, stack)
+        last, _ = await _brought_up(machine, composition, stack)
         folder = machine.state / FOLDER
         names = {path.stem for path in folder.glob("*.sqlite")} | {*map(str, composition.projections)}
         return [_as_line(name, standing(file_of(folder, name)), last) for name in sorted(names)]
 
 
-async def _brought_up(machine: Machine, composition: Composition, stack: AsyncExitStack) -> int:
-    """The log's last sequence. Where no leaf runs that folds the log, it is folded here up to there."""
+async def _brought_up(
+    machine: Machine, composition: Composition, stack: AsyncExitStack
+) -> tuple[int, Sealing]:
+    """The log's last sequence, and what opens personal values. Where no leaf runs that folds the log, it is
+    folded here up to there."""
     client, running = await stack.enter_async_context(reach(machine))
     log = await NatsLog.open(client)
-    last = await log.last()
+    last, sealing = await log.last(), await reading(machine, log)
     if running is None:
         folder, clock = private_folder(machine.state / FOLDER), SystemClock()
-        projectors = [Projector(kind, folder, log, clock, tell) for kind in composition.projections]
+        projectors = [Projector(kind, folder, log, clock, tell, sealing) for kind in composition.projections]
         async with background(*(projector.run() for projector in projectors)):
             for projector in projectors:
                 await projector.settled(last)
-    return last
+    return last, sealing
 
 
 async def _until(path: Path, given: argparse.Namespace) -> None:

@@ -14,6 +14,8 @@ from cim.contract.envelope import Commit
 from cim.contract.subjects import Ref, token
 from cim.domain.errors import CimError
 from cim.leaf.machine import Machine, load_contexts
+from cim.leaf.persons import reading
+from cim.log.sealing import Sealing
 from cim.world.entity import Entity
 from cim.world.trail import summary
 from cim.world.world import World
@@ -25,13 +27,16 @@ class Past:
 
     composition: Composition
     history: Sequence[Commit]
+    sealing: Sealing
 
     def entities(self, at: Moment | None) -> list[Entity]:
-        """The entities as they were then; None is now. Those that were not there yet are left out."""
-        world = World(self.composition)
+        """The entities as they were then; None is now. Those that were not there yet are left out, and one
+        that was stopped by its very first commit is shown as that."""
+        world = World(self.composition, sealing=self.sealing)
         for commit in self.history if at is None else at.part_of(self.history):
             world.apply(commit)
-        return [entity for _, entity in sorted(world.entities.items()) if entity.exists]
+        found = (entity for _, entity in sorted(world.entities.items()))
+        return [entity for entity in found if entity.exists or entity.stopped is not None]
 
 
 def run(given: argparse.Namespace) -> int:
@@ -64,14 +69,17 @@ async def read_past(machine: Machine, name: str, id: str | None) -> Past:
     ref = Ref(kind.context, kind.name, "*" if id is None else token(id, "ID"))
     async with reach(machine) as (client, _running):
         log = await NatsLog.open(client)
+        sealing = await reading(machine, log)
         found = [
             commit for subject in (ref.events, ref.components("*")) async for commit in log.read(subject)
         ]
-    return Past(composition, sorted(found, key=lambda commit: commit.sequence))
+    return Past(composition, sorted(found, key=lambda commit: commit.sequence), sealing)
 
 
 def _print_one(shown: dict[str, Any]) -> None:
     rows = [("state", "", str(shown["sequence"]), summary(shown["state"]), "")]
+    if "stopped" in shown:
+        rows.append(("stopped", "", "", shown["stopped"], ""))
     rows += [
         (name, cell["by"], str(cell["sequence"]), summary(cell["value"]), cell["time"])
         for name, cell in shown["components"].items()

@@ -13,34 +13,38 @@ from cim.cli.place import find_machine, reach, run_until_stopped
 from cim.contract.envelope import Commit
 from cim.domain.errors import CimError
 from cim.leaf.machine import Machine
+from cim.leaf.persons import reading
+from cim.log.sealing import Sealing
 from cim.world.trail import steps
 
 
 def run(given: argparse.Namespace) -> int:
     """Print the tree of a correlation."""
-    commits = run_until_stopped(_find(find_machine(given.machine), given.correlation))
+    commits, sealing = run_until_stopped(_find(find_machine(given.machine), given.correlation))
     if not commits:
         raise CimError(f"nothing in the log has the correlation {given.correlation}; `cim log` shows them")
     if given.json:
         for commit in commits:
-            print_json(as_line(commit))
+            print_json(as_line(commit, sealing))
     else:
-        Console(highlight=False).print(_tree(given.correlation, commits))
+        Console(highlight=False).print(_tree(given.correlation, commits, sealing))
     return 0
 
 
-async def _find(machine: Machine, correlation: str) -> list[Commit]:
+async def _find(machine: Machine, correlation: str) -> tuple[list[Commit], Sealing]:
     async with reach(machine) as (client, _running):
         log = await NatsLog.open(client)
-        return [commit async for commit in log.read(">") if commit.origin.correlation == correlation]
+        sealing = await reading(machine, log)
+        found = [commit async for commit in log.read(">") if commit.origin.correlation == correlation]
+        return found, sealing
 
 
-def _tree(correlation: str, commits: list[Commit]) -> Tree:
+def _tree(correlation: str, commits: list[Commit], sealing: Sealing) -> Tree:
     tree = Tree(f"correlation {escape(correlation)}")
     branches = {correlation: tree}
     for commit in commits:
         parent = branches.get(commit.origin.causation, tree)
-        for step in steps(commit):
+        for step in steps(commit, sealing):
             took = "" if step.took is None else f"  [cyan]{step.took:,.0f} ms[/cyan]"
             colour = "red" if step.kind == "failed" else "bold"
             about = f"{step.kind} by {escape(step.by)}, {commit.time}, sequence {commit.sequence}"

@@ -14,15 +14,18 @@ from cim.adapters.nats.log import NatsLog
 from cim.cli.output import print_json, progress
 from cim.cli.place import find_machine, reach, run_until_stopped
 from cim.contract import codec
-from cim.contract.composition import Composition, compose
+from cim.contract.composition import compose
 from cim.contract.envelope import Commit
-from cim.contract.subjects import query
+from cim.contract.subjects import ERASURES, query
 from cim.leaf.heads import KeptHeads, read_heads
 from cim.leaf.machine import Machine, load_contexts
+from cim.leaf.persons import person_keys, reading
 from cim.log.archive import contents_of
 from cim.log.chain import BrokenChain, Chains
+from cim.log.erasure import erased
 from cim.log.release import released
 from cim.ports.blobs import BlobMissing
+from cim.ports.keys import PersonErased
 from cim.world.world import World
 
 
@@ -55,7 +58,10 @@ async def _verify(machine: Machine) -> Verdict:
         told = await _told(client) if running is not None else None
         # The heads are read before the log, so that what comes in meanwhile is not held against them.
         kept = read_heads(machine.state)
-        replay = await _replay(await NatsLog.open(client), composition, kept, told)
+        log = await NatsLog.open(client)
+        world = World(composition, sealing=await reading(machine, log))
+        replay = await _replay(log, world, kept, told)
+        replay.verdict.faults += await _kept_keys(log, machine)
         await _check_blobs(await NatsBlobs.open(client), replay)
         return replay.verdict
 
@@ -83,17 +89,29 @@ async def _told(client: Client) -> dict[str, Any]:
     return msgspec.json.decode(answer.data, type=dict[str, Any])
 
 
-async def _replay(
-    log: NatsLog, composition: Composition, kept: KeptHeads, told: dict[str, Any] | None
-) -> Replay:
-    replay = Replay(World(composition), Verdict(faults=list(kept.faults)))
+async def _kept_keys(log: NatsLog, machine: Machine) -> list[str]:
+    """The persons who were erased and whose keys are still there."""
+    found, keys = [], person_keys(machine)
+    async for commit in log.read(ERASURES):
+        with suppress(PersonErased, codec.BadBody):
+            said = erased(commit)
+            if said is not None and keys.find(said.person) is not None:
+                found.append(
+                    f"{said.person} was erased at sequence {commit.sequence}, and their key is there: "
+                    f"start the leaf, which destroys it"
+                )
+    return found
+
+
+async def _replay(log: NatsLog, world: World, kept: KeptHeads, told: dict[str, Any] | None) -> Replay:
+    replay = Replay(world, Verdict(faults=list(kept.faults)))
     with progress() as bar:
         task = bar.add_task("replaying", total=await log.last())
         async for commit in log.read(">"):
             take(replay, commit)
             bar.update(task, completed=commit.sequence)
             _compare(replay, kept, told)
-    world, verdict = replay.world, replay.verdict
+    verdict = replay.verdict
     last = kept.heads[-1].sequence if kept.heads else 0
     if world.sequence < last:
         verdict.faults.append(f"the log ends at {world.sequence}, it stood at {last}: its tail was cut")

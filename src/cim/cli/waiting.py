@@ -9,6 +9,7 @@ from cim.cli.place import find_machine, reach, run_until_stopped
 from cim.contract.composition import Composition, compose
 from cim.contract.stranger import Stranger
 from cim.leaf.machine import Machine, load_contexts
+from cim.leaf.persons import reading
 from cim.log.chain import Head
 from cim.projections.projector import FOLDER
 from cim.projections.reading import standing
@@ -39,9 +40,9 @@ def run(given: argparse.Namespace) -> int:
 
 async def _waiting(machine: Machine) -> list[Waiting]:
     composition = compose(load_contexts(machine, machine.modules))
-    world = World(composition)
     async with reach(machine) as (client, running):
         log = await NatsLog.open(client)
+        world = World(composition, sealing=await reading(machine, log))
         async for commit in log.read(">"):
             world.apply(commit)
     return waiting(world, composition, up=running is not None) + stopped_projections(machine)

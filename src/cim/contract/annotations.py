@@ -19,6 +19,11 @@ def hints(subject: Callable[..., Any]) -> dict[str, Any]:
         ) from error
 
 
+def bare(annotation: Any) -> Any:
+    """An annotation without its marks."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
 def is_union(annotation: Any) -> bool:
     """Whether an annotation is written ``A | B`` or as the ``typing`` module writes it."""
     return get_origin(annotation) in (Union, types.UnionType)

@@ -149,6 +149,14 @@ def json_bytes(value: Any) -> bytes:
     return _ENCODER.encode(value)
 
 
+def json_value(text: bytes) -> Any:
+    """The plain value that JSON bytes hold; raises :class:`BadBody`."""
+    try:
+        return msgspec.json.decode(text)
+    except _UNREADABLE as error:
+        raise BadBody(f"not JSON: {error}") from error
+
+
 def question(body: bytes) -> dict[str, Any]:
     """The JSON object of a query's body; an empty body is an empty object. Raises :class:`BadBody`."""
     try:

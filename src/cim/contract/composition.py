@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cim.contract.entity import EntityType, read_entity
 from cim.contract.projection import ProjectionType, read_projection
 from cim.contract.query import QueryType, read_query
-from cim.contract.subjects import token
+from cim.contract.subjects import MACHINE, token
 from cim.contract.system import STATE, ComponentType, SystemType, read_component, read_system
 from cim.domain.context import Context
 from cim.domain.errors import CimError, Misdeclared
@@ -67,6 +67,10 @@ def compose(contexts: Iterable[Context]) -> Composition:
     contexts = tuple(contexts)
     for context in contexts:
         token(context.name, "context")
+        if context.name == MACHINE:
+            raise Misdeclared(
+                f"the machine speaks for the context {MACHINE} itself: name the module otherwise"
+            )
     _once((context.name for context in contexts), "two modules speak for the context {}: it has one owner")
     entities = [read_entity(declared) for context in contexts for declared in context.entities]
     components = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_args, get_origin
 
 from cim.contract.annotations import hints, members
+from cim.contract.personal import check_personal
 from cim.contract.schema import check_shape
 from cim.contract.subjects import token
 from cim.domain.blob import Blob
@@ -19,7 +20,8 @@ M = TypeVar("M", Command, Event)
 
 @dataclass(frozen=True, slots=True)
 class EntityType:
-    """What a machine knows of a kind of entity. ``key`` is the field that holds its id."""
+    """What a machine knows of a kind of entity. ``key`` is the field that holds its id; ``personal`` says
+    whether any of its types has personal fields."""
 
     context: str
     name: str
@@ -27,6 +29,7 @@ class EntityType:
     state: type[State]
     commands: Mapping[str, type[Command]]
     events: Mapping[str, type[Event]]
+    personal: bool = False
 
     def __str__(self) -> str:
         return f"{self.context}.{self.name}"
@@ -56,9 +59,11 @@ def read_entity(declared: EntityDeclared) -> EntityType:
     _check_defaults(state, where)
     for name in commands:
         token(name, "command")
-    for kind in (state, *commands.values(), *events.values()):
+    kinds = (state, *commands.values(), *events.values())
+    for kind in kinds:
         check_shape(kind, where)
-    return EntityType(declared.context, state.__name__, declared.key, state, commands, events)
+    personal = [check_personal(kind, where, declared.key) for kind in kinds]
+    return EntityType(declared.context, state.__name__, declared.key, state, commands, events, any(personal))
 
 
 def _parameter(state: type[State], method: str, where: str) -> Any:

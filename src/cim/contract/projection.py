@@ -12,6 +12,7 @@ from cim.contract.annotations import hints, members
 from cim.contract.code import text_of
 from cim.contract.entity import EntityType
 from cim.contract.envelope import Commit
+from cim.contract.personal import check_personal, personal_fields
 from cim.contract.schema import check_shape, fingerprint
 from cim.contract.stranger import Stranger
 from cim.contract.subjects import kind_of, token
@@ -53,13 +54,21 @@ class ProjectionType:
     def __str__(self) -> str:
         return f"{self.owner}.{self.name}"
 
-    def events(self, commit: Commit) -> Iterator[Event]:
-        """The events of a commit that the projection folds; :class:`CimError` for an unreadable one."""
+    @property
+    def personal(self) -> bool:
+        """Whether any event that it folds has personal fields."""
+        return any(personal_fields(kind) for events in self.sources.values() for kind in events.values())
+
+    def events(self, commit: Commit, body_of: Callable[[Commit], bytes] | None = None) -> Iterator[Event]:
+        """The events of a commit that the projection folds; :class:`CimError` for an unreadable one.
+
+        ``body_of`` gives a commit's body with plain values: as it stands, where it is left out.
+        """
         kind = None if isinstance(commit, Stranger) else kind_of(commit.subject)
         known = None if kind is None else self.sources.get(kind)
         if known is None:
             return
-        for item in codec.unread(commit.body):
+        for item in codec.unread(commit.body if body_of is None else body_of(commit)):
             if item.type in known:
                 yield codec.read(item, known[item.type])
 
@@ -150,13 +159,17 @@ def _row(annotation: Any, where: str) -> tuple[type[Row], dict[str, type[str] | 
     if not (isinstance(row, type) and issubclass(row, Row) and row is not Row):
         raise Misdeclared(f"{where} holds {row!r}, which is no Row: write `class Line(Row)`")
     check_shape(row, where)
+    check_personal(row, where, owned=False)
     fields = hints(row)
     if len({name.lower() for name in fields}) < len(fields):
         raise Misdeclared(f"{where}: two fields of {row.__name__} differ in upper and lower case alone")
     key = {name: get_args(kind)[0] for name, kind in fields.items() if _is_key(kind)}
     if not key:
         raise Misdeclared(f"{where}: {row.__name__} marks no key: write `name: Key[str]` on what names a row")
+    personal = personal_fields(row)
     for name, kind in key.items():
+        if personal is not None and name in personal.erased:
+            raise Misdeclared(f"{where}: {row.__name__}.{name} is Personal, and a key is readable")
         if kind not in (str, int):
             raise Misdeclared(f"{where}: {row.__name__}.{name} is a key of {kind}: a key is str or int")
     return row, key
@@ -173,4 +186,9 @@ def _version(function: Callable[..., Any], sources: Sources, row: type[Row], key
     told = [*text_of([function]), fingerprint(frozenset([row])), *codec.field_names(row), *key]
     for entity, events in sorted(sources.items()):
         told += [*entity, *sorted(events), fingerprint(frozenset(events.values()))]
+    for kind in (row, *(event for events in sources.values() for event in events.values())):
+        personal = personal_fields(kind)
+        told += (
+            [] if personal is None else [f"{kind.__name__}.{name} is personal" for name in personal.erased]
+        )
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]

@@ -6,12 +6,14 @@
 | ``cmp.<context>.<Entity>.<id>.<owner>`` | component writes of one module on an entity |
 | ``cmd.<context>.<Entity>.<id>.<Command>.<sender>`` | a command, by request |
 | ``qry.<context>.<name>.<sender>`` | a query, by request |
+| ``evt.cim.Person.<person>`` | that a person was erased |
 | ``live.<query>.<session>`` | changes of a live query |
 
 All tokens are ASCII: some clients break on anything else. A sender stands in the subject because
 the server can hold permissions to it and a message carries no authenticated sender.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -109,3 +111,18 @@ def query(context: str, name: str, sender: str) -> str:
 def live(name: str, session: str) -> str:
     """The subject on which a session hears the changes of the live query ``name``."""
     return f"live.{name}.{session}"
+
+
+MACHINE = "cim"
+"""The context that is the machine's own: no module speaks for it."""
+
+ERASURES = f"evt.{MACHINE}.Person.*"
+"""The subjects of all erasures."""
+
+
+def erasure(person: Ref) -> str:
+    """The subject on which it stands that a person was erased. A long name is cut to a digest."""
+    name = f"{person.context}={person.entity}={person.id}"
+    if len(name) > LONGEST_TOKEN:
+        name = hashlib.sha256(name.encode()).hexdigest()
+    return Ref(MACHINE, "Person", name).events

@@ -8,6 +8,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from cim.contract.annotations import hints, is_union, marked, members
+from cim.contract.personal import check_personal
 from cim.contract.schema import check_shape
 from cim.domain.capability import Capability
 from cim.domain.component import Component, Failed
@@ -91,6 +92,7 @@ def read_component(kind: type[Component], where: str) -> ComponentType:
     if kind.__name__ in _KEPT:
         raise Misdeclared(f"{where}: the machine keeps the name {kind.__name__} for itself: choose another")
     check_shape(kind, where)
+    check_personal(kind, where)
     of = (entity.context, declared.of.__name__)
     return ComponentType(declared.context, kind.__name__, kind, of, _corrections(kind, where))
 

@@ -109,13 +109,14 @@ async def _doors(
     tell: Tell,
 ) -> AsyncIterator[None]:
     clock, entropy = SystemClock(), SystemEntropy()
-    actors = Actors(node.composition, node.log, clock, node.machine.source)
+    actors = Actors(node.composition, node.log, clock, node.machine.source, sealing=node.sealing)
+    node.world.when_erased(lambda _, refs: actors.forget(refs))
     commands = CommandDoor(node.composition, actors, node.world)
     live = LiveQueries(
         node.world,
         views,
         working=node.schedule.working,
-        history=lambda ref: trail(node.log, ref),
+        history=lambda ref: trail(node.log, ref, node.sealing),
         publish=_publisher(node.client, tell),
         link=lambda: int(node.client.stats["reconnects"]),
         clock=clock,

@@ -18,13 +18,17 @@ from cim.leaf.binding import Binding
 from cim.leaf.frames import Serve
 from cim.leaf.heads import read_head
 from cim.leaf.machine import Machine
+from cim.leaf.persons import person_keys
 from cim.leaf.private import private_folder
 from cim.leaf.workers import Workers
 from cim.log.backoff import outlast
 from cim.log.consumer import consume
+from cim.log.erasure import settle
+from cim.log.sealing import Sealing
 from cim.projections.answers import Answers
 from cim.projections.projector import FOLDER, Projector
 from cim.world.schedule import Schedule
+from cim.world.trail import history
 from cim.world.world import World
 from cim.world.writer import Writer
 
@@ -47,6 +51,7 @@ class Node:
     schedule: Schedule
     projections: Mapping[str, Projector]
     answers: Answers
+    sealing: Sealing
 
     async def folded(self) -> None:
         """Wait until everything in the log now is folded, by the world and by each projection that runs."""
@@ -81,8 +86,18 @@ async def join(
     log = await outlast(lambda: LeanLog.open(client), clock, OPENING)
     blobs = await outlast(lambda: NatsBlobs.open(client), clock, OPENING)
     head = read_head(machine.state)
-    world = World(composition, head.sequence if head is not None else 0)
-    writer = Writer(world, log, clock, machine.source, tell)
+    keys = person_keys(machine)
+    sealing = Sealing(keys)
+    # First of all: nothing of theirs is opened, and an erasure that was cut is brought to its end.
+    await outlast(lambda: settle(log, sealing, keys.destroy), clock)
+    world = World(
+        composition,
+        head.sequence if head is not None else 0,
+        sealing,
+        lambda ref: outlast(lambda: history(log, ref), clock),
+    )
+    world.when_erased(lambda person, _: keys.destroy(person))
+    writer = Writer(world, log, clock, machine.source, tell, sealing)
     count = machine.workers or os.cpu_count() or 1
     names = tuple(dict.fromkeys([*machine.modules, *modules]))
     served = tuple(str(system) for system in systems)
@@ -90,7 +105,7 @@ async def join(
     workers = Workers(serve, machine.limits, blobs, clock, tell)
     Binding(machine).check(systems)
     folder = private_folder(machine.state / FOLDER)
-    projectors = {str(kind): Projector(kind, folder, log, clock, tell) for kind in projections}
+    projectors = {str(kind): Projector(kind, folder, log, clock, tell, sealing) for kind in projections}
     try:
         schedule = Schedule(world, writer, systems, workers, clock, count)
         async with background(
@@ -99,10 +114,13 @@ async def join(
             workers.open(count if systems else 0),
             *(projector.run() for projector in projectors.values()),
         ):
-            answers = Answers(projectors, folder, log, clock, machine.limits.query_seconds)
-            yield Node(machine, composition, client, log, blobs, world, schedule, projectors, answers)
+            answers = Answers(projectors, folder, log, clock, machine.limits.query_seconds, sealing)
+            yield Node(
+                machine, composition, client, log, blobs, world, schedule, projectors, answers, sealing
+            )
     finally:
         await workers.close()
+        keys.close()
 
 
 @asynccontextmanager

@@ -10,15 +10,18 @@ from typing import Any
 import msgspec
 
 from cim.contract import codec
+from cim.contract.personal import personal_fields
 from cim.contract.projection import ProjectionType
 from cim.contract.query import QueryType, RowsQuestion, Waiting
 from cim.domain.errors import CimError
 from cim.log.backoff import delays
+from cim.log.sealing import Sealing
 from cim.ports.clock import Clock
 from cim.ports.log import Log
-from cim.projections.projector import Projector, file_of
+from cim.projections.projector import SINCE, Projector, file_of
 from cim.projections.reading import Moment, RowsUnreadable, Standing, StoredRows, moment
 from cim.projections.selection import Selection
+from cim.projections.table import ROW, row_place
 from cim.projections.turns import Turns
 
 Late = Callable[[], bool]
@@ -39,9 +42,16 @@ class Answers:
     """
 
     def __init__(
-        self, projectors: Mapping[str, Projector], folder: Path, log: Log, clock: Clock, seconds: float
+        self,
+        projectors: Mapping[str, Projector],
+        folder: Path,
+        log: Log,
+        clock: Clock,
+        seconds: float,
+        sealing: Sealing | None = None,
     ) -> None:
         self._projectors, self._folder, self._log, self._clock = projectors, folder, log, clock
+        self._sealing = sealing or Sealing()
         self._turns = Turns(seconds, clock)
 
     async def rows(self, kind: ProjectionType, asked: RowsQuestion, room: int) -> Told:
@@ -69,7 +79,7 @@ class Answers:
     ) -> tuple[Standing, list[msgspec.Raw], list[Any] | None]:
         # One more than was asked for says whether there are more.
         selection = Selection(asked.key, asked.where, asked.after, asked.limit + 1)
-        with moment(self._file(kind), late) as found:
+        with moment(self._file(kind), late, self._opened(kind)) as found:
             left = room - _HEAD - len((found.standing.stopped or "").encode()) * 2
             rows: list[msgspec.Raw] = []
             key: list[Any] | None = None
@@ -89,7 +99,7 @@ class Answers:
     ) -> tuple[list[tuple[ProjectionType, Standing]], bytes]:
         with ExitStack() as stack:
             moments = {
-                name: stack.enter_context(moment(self._file(source), late))
+                name: stack.enter_context(moment(self._file(source), late, self._opened(source)))
                 for name, source in kind.reads.items()
             }
             for name, source in kind.reads.items():
@@ -138,13 +148,18 @@ class Answers:
 
         return await self._turns.run(str(kind), read)
 
+    def _opened(self, kind: ProjectionType) -> Callable[[Told], Told] | None:
+        if personal_fields(kind.row) is None:
+            return None
+        return partial(self._sealing.opened, row_place(str(kind)), ROW)
+
     def _file(self, kind: ProjectionType) -> Path:
         return file_of(self._folder, str(kind))
 
 
 def _expect(kind: ProjectionType, found: Moment) -> None:
     """Hold that rows are those of this code: of another one's a query knows no columns."""
-    if found.version not in ("", kind.version):
+    if found.version.partition(SINCE)[0] not in ("", kind.version):
         why = found.standing.stopped or "run the code that folds them, or ask a process that does"
         raise RowsUnreadable(f"{kind}: its rows are not folded by this code: {why}")
 

@@ -18,6 +18,7 @@ from cim.contract.envelope import Commit
 from cim.contract.projection import ProjectionType
 from cim.domain.errors import CimError
 from cim.log.release import RELEASE
+from cim.log.sealing import Sealing
 from cim.projections.table import SqliteTable, columns_of, creation, quoted
 
 SHOWN, NEXT = "rows", "next_rows"
@@ -64,21 +65,26 @@ class Checkpoint:
 class Database:
     """The open file of one projection. Not for two threads at a time."""
 
-    def __init__(self, connection: sqlite3.Connection, kind: ProjectionType) -> None:
-        self._connection, self._kind = connection, kind
+    def __init__(
+        self, connection: sqlite3.Connection, kind: ProjectionType, sealing: Sealing | None = None
+    ) -> None:
+        self._connection, self._kind, self._sealing = connection, kind, sealing or Sealing()
+        self._body_of = self._sealing.body if kind.personal else None
+        if kind.personal:  # what a row no longer says must not stay in the file
+            connection.execute("PRAGMA secure_delete = ON")
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             self.folding = self._choose()
-        self._table = SqliteTable(connection, kind, self.folding)
+        self._table = SqliteTable(connection, kind, self.folding, self._sealing)
         self._sequence = self.checkpoint.sequence
         self._passed: set[int] = set()
 
     @classmethod
-    def open(cls, path: Path, kind: ProjectionType) -> "Database":
+    def open(cls, path: Path, kind: ProjectionType, sealing: Sealing | None = None) -> "Database":
         """The file at ``path``, made where it is missing, cannot be read, or has another layout."""
         connection = connect(path, LAYOUT)
         try:
-            return cls(connection, kind)
+            return cls(connection, kind, sealing)
         except BaseException:
             connection.close()
             raise
@@ -129,7 +135,9 @@ class Database:
             self._connection.execute("DELETE FROM cim_checkpoint WHERE rows = ?", (SHOWN,))
             self._connection.execute("UPDATE cim_checkpoint SET rows = ? WHERE rows = ?", (SHOWN, NEXT))
         self.folding = SHOWN
-        self._table = SqliteTable(self._connection, self._kind, SHOWN)
+        self._table = SqliteTable(self._connection, self._kind, SHOWN, self._sealing)
+        if self._kind.personal:  # the log beside the file holds the old rows until it is cut
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def begin_anew(self) -> None:
         """Forget the rows that are being folded: the log is another one than they were folded from."""
@@ -187,7 +195,7 @@ class Database:
         if commit.type == RELEASE or commit.sequence in self._passed:
             return
         try:
-            for event in self._kind.events(commit):
+            for event in self._kind.events(commit, self._body_of):
                 self._kind.fold(event, self._table)
         except sqlite3.OperationalError:
             raise  # a full disk or a locked file is not the event's fault

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,10 +14,15 @@ from cim.contract.projection import ProjectionType
 from cim.domain.errors import CimError
 from cim.log.backoff import delays, outlast
 from cim.log.consumer import consume
+from cim.log.erasure import ERASURE, settle
 from cim.log.release import RELEASE, is_released
+from cim.log.sealing import Sealing
 from cim.ports.clock import Clock
 from cim.ports.log import Log
 from cim.projections.database import SHOWN, Database, Superseded, Unfoldable
+
+SINCE = "+"
+"""What divides the version of the code that folded some rows from the last erasure that it knew of."""
 
 FOLDER = "projections"
 """The folder of all files, in the leaf's own."""
@@ -36,6 +41,10 @@ class _Released(Exception):
     """The commit that stopped the projection may be passed over."""
 
 
+class _PersonErased(Exception):
+    """The rows are to be folded anew: what a person's values led to may stand in them."""
+
+
 class Projector:
     """Folds the log into the file of one projection.
 
@@ -45,9 +54,16 @@ class Projector:
     """
 
     def __init__(
-        self, kind: ProjectionType, folder: Path, log: Log, clock: Clock, tell: Callable[[str], None]
+        self,
+        kind: ProjectionType,
+        folder: Path,
+        log: Log,
+        clock: Clock,
+        tell: Callable[[str], None],
+        sealing: Sealing | None = None,
     ) -> None:
         self.kind = kind
+        self._sealing, self._erased = sealing or Sealing(), 0
         self.sequence = 0
         self.stopped: str | None = None
         self.anew = True
@@ -69,6 +85,8 @@ class Projector:
                     await self._follow(thread)
             except Unfoldable as error:
                 await self._until_released(error)
+                continue
+            except _PersonErased:
                 continue
             except Superseded as error:
                 return await self._stop(str(error))
@@ -103,7 +121,8 @@ class Projector:
 
     async def _follow(self, thread: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
-        database = await loop.run_in_executor(thread, Database.open, self._path, self.kind)
+        kind = await self._as_erased()
+        database = await loop.run_in_executor(thread, Database.open, self._path, kind, self._sealing)
         try:
             if not await outlast(lambda: self._stands(database), self._clock):
                 self._tell(f"{self.kind}: its rows are of another log than this one: they are folded anew")
@@ -113,6 +132,9 @@ class Projector:
             await self._moved(database)
 
             async def take(batch: list[Commit]) -> None:
+                if self.kind.personal and any(map(self._is_news, batch)):
+                    self.anew = True
+                    raise _PersonErased
                 work = partial(database.take, batch) if batch else database.switch
                 try:
                     await loop.run_in_executor(thread, work)
@@ -131,6 +153,19 @@ class Projector:
         finally:
             thread.submit(database.close)
 
+    async def _as_erased(self) -> ProjectionType:
+        """The projection as it is to be folded: anew since the last erasure, beside the rows that still may
+        say in plain words what was a person's."""
+        if not self.kind.personal:
+            return self.kind
+        self._erased = await outlast(lambda: settle(self._log, self._sealing), self._clock)
+        if self._erased == 0:
+            return self.kind
+        return replace(self.kind, version=f"{self.kind.version}{SINCE}{self._erased}")
+
+    def _is_news(self, commit: Commit) -> bool:
+        return commit.type == ERASURE and commit.sequence > self._erased
+
     async def _stands(self, database: Database) -> bool:
         """Whether the log holds the commit at which the rows stand."""
         checkpoint = database.checkpoint
@@ -141,19 +176,26 @@ class Projector:
         return False
 
     async def _until_released(self, error: Unfoldable) -> None:
-        """Stand still until a release of the commit is in the log; at once where it is there already."""
+        """Stand still until a release of the commit is in the log; at once where it is there already. Where
+        a person is erased meanwhile, it may be readable as that."""
         commit = error.commit
         if not await outlast(lambda: is_released(self._log, commit), self._clock):
             await self._stop(str(error))
 
             async def look(batch: list[Commit]) -> None:
+                if self.kind.personal and any(map(self._is_news, batch)):
+                    raise _PersonErased
                 likely = any(one.type == RELEASE and one.subject == commit.subject for one in batch)
                 if likely and await outlast(lambda: is_released(self._log, commit), self._clock):
                     raise _Released
 
-            with suppress(_Released):
+            try:
                 await consume(self._log, self._clock, commit.sequence, look)
-            self.stopped = None
+            except _PersonErased:
+                self.stopped, self.anew = None, True
+                return
+            except _Released:
+                self.stopped = None
         self._released.add(commit.sequence)
 
     async def _moved(self, database: Database) -> None:

@@ -3,7 +3,8 @@
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from cim.contract import codec
 from cim.contract.projection import ProjectionType
 from cim.domain.errors import CimError
 from cim.domain.projection import Row
+from cim.log.sealing import Sealing
 from cim.projections.database import NEXT, SHOWN, place_of
 from cim.projections.selection import Selection, key_of_text
-from cim.projections.table import Column
+from cim.projections.table import ROW, Column, row_place
 
 Plain = dict[str, Any]
 
@@ -50,13 +52,15 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class Moment:
     """The rows of a projection as they stand at one moment: how far they are, which version of the code
-    folded them, their columns. ``late`` ends the reading once it is true."""
+    folded them, their columns. ``late`` ends the reading once it is true; ``opened`` opens what is personal
+    in a row, left sealed where it is None."""
 
     standing: Standing
     version: str = ""
     columns: tuple[Column, ...] = ()
     connection: sqlite3.Connection | None = None
     late: Callable[[], bool] = lambda: False
+    opened: Callable[[Plain], Plain] | None = None
 
     def select(self, selection: Selection) -> Iterator[Plain]:
         """The chosen rows as plain data, each read when it is asked for."""
@@ -66,7 +70,8 @@ class Moment:
         for found in self.connection.execute(statement, values):
             if self.late():
                 raise TooLate("the time for reading is over")
-            yield {one.name: one.plain(value) for one, value in zip(self.columns, found, strict=True)}
+            plain = {one.name: one.plain(value) for one, value in zip(self.columns, found, strict=True)}
+            yield plain if self.opened is None else self.opened(plain)
 
 
 class StoredRows:
@@ -94,20 +99,30 @@ def standing(path: Path) -> Standing:
         return found.standing
 
 
-def read_rows(path: Path, key: Sequence[str] = ()) -> tuple[Standing, list[Plain]]:
+def read_rows(
+    path: Path, key: Sequence[str] = (), sealing: Sealing | None = None
+) -> tuple[Standing, list[Plain]]:
     """The rows as plain data in the order of their key, and how far they are folded, both of one moment.
 
-    ``key`` names one row, or by its first fields several. Raises :class:`RowsUnreadable`, and
+    ``key`` names one row, or by its first fields several. Personal values are opened by ``sealing``, and left
+    as they are where that cannot be. Raises :class:`RowsUnreadable`, and
     :class:`cim.contract.query.BadQuestion` for what is no key here.
     """
-    with moment(path) as found:
+    shown = None if sealing is None else partial(sealing.shown_data, row_place(path.stem), ROW)
+    with moment(path, opened=shown) as found:
         return found.standing, list(found.select(Selection(key_of_text(key, found.columns))))
 
 
 @contextmanager
-def moment(path: Path, late: Callable[[], bool] = lambda: False) -> Iterator[Moment]:
-    """The rows in a file as they stand now, until ``late()``. Raises :class:`RowsUnreadable`, and
-    :class:`TooLate` where reading is cut off."""
+def moment(
+    path: Path,
+    late: Callable[[], bool] = lambda: False,
+    opened: Callable[[Plain], Plain] | None = None,
+) -> Iterator[Moment]:
+    """The rows in a file as they stand now, until ``late()``, personal values ``opened``.
+
+    Raises :class:`RowsUnreadable`, and :class:`TooLate` where reading is cut off.
+    """
     if not path.exists():
         yield Moment(Standing(0, None))
         return
@@ -117,7 +132,7 @@ def moment(path: Path, late: Callable[[], bool] = lambda: False) -> Iterator[Mom
             connection.execute("PRAGMA query_only = ON")
             connection.set_progress_handler(late, _STEPS)
             connection.execute("BEGIN")
-            yield _moment(connection, late)
+            yield replace(_moment(connection, late), opened=opened)
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
             raise TooLate("the time for reading is over") from error

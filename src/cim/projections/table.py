@@ -1,7 +1,7 @@
 """The table of a projection in SQLite: a column a field, derived from the row's annotations.
 
 Texts, numbers and truths are columns of their own kind, so that any tool that reads SQLite can ask
-for them; whatever is nested is JSON text.
+for them; whatever is nested is JSON text, and so is a personal value, which stands sealed.
 """
 
 import sqlite3
@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from cim.contract import codec
+from cim.contract.personal import personal_fields
 from cim.contract.projection import ProjectionType
 from cim.domain.projection import Row
+from cim.log.sealing import Sealing
 
 _KINDS = {"string": "TEXT", "integer": "INTEGER", "number": "REAL", "boolean": "INTEGER"}
 
@@ -45,7 +47,14 @@ def columns_of(kind: ProjectionType) -> tuple[Column, ...]:
     (schema,), definitions = msgspec.json.schema_components([kind.row])
     while "$ref" in schema:
         schema = definitions[schema["$ref"].rpartition("/")[2]]
-    return tuple(_column(name, name in kind.key, shape) for name, shape in schema["properties"].items())
+    personal = personal_fields(kind.row)
+    sealed = personal.erased if personal is not None else {}
+    return tuple(
+        Column(name, "TEXT", key=False, nested=True, truth=False)
+        if name in sealed
+        else _column(name, name in kind.key, shape)
+        for name, shape in schema["properties"].items()
+    )
 
 
 def _column(name: str, key: bool, shape: Mapping[str, Any]) -> Column:
@@ -65,11 +74,23 @@ def _kind(shape: Mapping[str, Any]) -> str | None:
     return kind if kind in _KINDS else None
 
 
+ROW = "Row"
+"""The type to which the personal values of all rows are sealed: whoever reads them need not know the code."""
+
+
+def row_place(projection: str) -> str:
+    """The place to which the personal values of a projection's rows are sealed."""
+    return f"rows.{projection}"
+
+
 class SqliteTable:
     """Fulfils :class:`cim.domain.projection.Table` over an open transaction of a connection."""
 
-    def __init__(self, connection: sqlite3.Connection, kind: ProjectionType, name: str) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, kind: ProjectionType, name: str, sealing: Sealing | None = None
+    ) -> None:
         self._connection, self._kind = connection, kind
+        self._sealing, self._place = sealing or Sealing(), row_place(str(kind))
         self._columns = columns_of(kind)
         fields = ", ".join(map(quoted, (column.name for column in self._columns)))
         where = " AND ".join(f"{quoted(field)} = ?" for field in kind.key)
@@ -85,12 +106,12 @@ class SqliteTable:
         if found is None:
             return None
         plain = {one.name: one.plain(value) for one, value in zip(self._columns, found, strict=True)}
-        return codec.typed(plain, self._kind.row)
+        return codec.typed(self._sealing.opened(self._place, ROW, plain), self._kind.row)
 
     def put(self, row: Row) -> None:
         """See :meth:`cim.domain.projection.Table.put`."""
         self._kind.check_row(row)
-        plain = codec.plain(row)
+        plain = self._sealing.sealed(self._place, row, None, late=True, name=ROW)
         self._connection.execute(self._put, [one.stored(plain[one.name]) for one in self._columns])
 
     def remove(self, *key: str | int) -> None:

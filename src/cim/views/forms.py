@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from cim.contract.annotations import hints, members
+from cim.contract.annotations import bare, hints, members
 from cim.contract.entity import read_entity
 from cim.domain.context import declared_entity
 from cim.domain.state import State
@@ -45,7 +45,7 @@ def elements_of(view: str, form: Form, entity: type[State]) -> Element:
 def _lines(view: str, form: Form, fields: dict[str, "dataclasses.Field[Any]"]) -> Iterator[Element]:
     annotations = hints(form.command)
     for name, field in fields.items():
-        kinds = members(annotations[name])
+        kinds = members(bare(annotations[name]))
         line = _LINES.get(kinds[0]) if len(kinds) == 1 else None
         if line is None:
             raise WrongUse(

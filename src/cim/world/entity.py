@@ -1,7 +1,7 @@
 """One entity as the log tells it: state, components, runs of systems, heads of its chains."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cim.contract import codec
@@ -100,6 +100,12 @@ class Entity:
     def failures(self) -> list[Run]:
         """The systems whose last run on this entity failed."""
         return [run for run in self.runs.values() if run.failed]
+
+    def forget(self, state: State | None) -> None:
+        """Begin anew with this state, as if nothing had been taken in yet."""
+        new = Entity(self.ref, state)
+        for one in fields(new):
+            setattr(self, one.name, getattr(new, one.name))
 
     def shown(self) -> dict[str, Any]:
         """The entity as ``cim show`` prints it: the shape is kept stable."""

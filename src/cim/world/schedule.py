@@ -12,7 +12,7 @@ from cim.domain.component import Component
 from cim.domain.errors import CimError
 from cim.log.backoff import delays
 from cim.ports.clock import Clock
-from cim.ports.log import LinkLost, LogRefused
+from cim.ports.log import LinkLost
 from cim.world.due import Call, arguments, call, is_due
 from cim.world.entity import Entity
 from cim.world.runner import Runner
@@ -152,7 +152,7 @@ class Schedule:
                 return
             try:
                 await self._writer.done(due, outputs, self._took(started))
-            except LogRefused as refused:
+            except CimError as refused:  # such as: too large for the log, or sealed with a key that is lost
                 await self._writer.failed(due, _cause(refused), self._took(started))
             return
 

@@ -8,7 +8,9 @@ from cim.contract import codec
 from cim.contract.envelope import Commit
 from cim.contract.stranger import Stranger
 from cim.contract.subjects import Ref, parse_stored
+from cim.log.erasure import erased
 from cim.log.release import released
+from cim.log.sealing import Sealing
 from cim.ports.log import Log
 from cim.world.world import FAILED
 
@@ -38,15 +40,16 @@ async def history(log: Log, ref: Ref) -> list[Commit]:
     return sorted(commits, key=lambda commit: commit.sequence)
 
 
-async def trail(log: Log, ref: Ref) -> list[TrailStep]:
-    """The steps of an entity's history, oldest first."""
-    return [step for commit in await history(log, ref) for step in steps(commit)]
+async def trail(log: Log, ref: Ref, sealing: Sealing | None = None) -> list[TrailStep]:
+    """The steps of an entity's history, oldest first; personal values are opened by ``sealing``."""
+    return [step for commit in await history(log, ref) for step in steps(commit, sealing)]
 
 
-def steps(commit: Commit) -> Iterator[TrailStep]:
+def steps(commit: Commit, sealing: Sealing | None = None) -> Iterator[TrailStep]:
     """What one commit says happened."""
     try:
-        said, items = released(commit), codec.decode(commit.body)
+        said, forgotten = released(commit), erased(commit)
+        items = codec.decode(commit.body if sealing is None else sealing.shown(commit))
     except codec.BadBody as error:
         yield _unread(commit, str(error))
         return
@@ -56,6 +59,9 @@ def steps(commit: Commit) -> Iterator[TrailStep]:
         note = f"sequence {said.sequence} is passed over: {said.reason}"
         by = commit.origin.owner
         yield TrailStep("command", "Release", by, commit.time, None, note, commit.sequence)
+    elif forgotten is not None:
+        note = f"{forgotten.person}: {forgotten.reason}"
+        yield TrailStep("command", "Erase", commit.origin.owner, commit.time, None, note, commit.sequence)
     else:
         yield from _said(commit, items)
 

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
 from typing import Any
 
 from cim.contract import codec
@@ -15,11 +16,17 @@ from cim.contract.system import STATE, ComponentType, component_key
 from cim.domain.component import Failed
 from cim.domain.errors import CimError
 from cim.log.chain import Head
+from cim.log.erasure import erased
 from cim.log.release import released
+from cim.log.sealing import Sealing, holds_sealed, persons_in
 from cim.world.correction import corrected, derived_of
 from cim.world.entity import Cell, Correction, Entity, Run, cell
 
 Listener = Callable[[Entity], None]
+History = Callable[[Ref], Awaitable[list[Commit]]]
+Forgetter = Callable[[str, Collection[Ref]], None]
+"""Told of a person who was erased, and of the entities that held something of theirs."""
+
 FAILED = Failed.__name__
 
 
@@ -30,10 +37,24 @@ class World:
     that two worlds with the same digest saw the same history; ``passed`` is what it was at the sequence
     ``milestone``, once that was taken in. ``caught_up`` turns true when the end of the log was reached
     for the first time.
+
+    Personal values are opened by ``sealing``. Entities that hold some of a person who is erased are folded
+    anew from what ``history`` gives, before anybody is told that the world is that far.
     """
 
-    def __init__(self, composition: Composition, milestone: int = 0) -> None:
+    def __init__(
+        self,
+        composition: Composition,
+        milestone: int = 0,
+        sealing: Sealing | None = None,
+        history: History | None = None,
+    ) -> None:
         self._composition = composition
+        self._sealing, self._history = sealing or Sealing(), history
+        self._holding: defaultdict[str, set[Ref]] = defaultdict(set)
+        self._plain: defaultdict[str, set[Ref]] = defaultdict(set)
+        self._stale: set[Ref] = set()
+        self._forgetters: list[Forgetter] = []
         self.entities: dict[Ref, Entity] = {}
         self.kinds: defaultdict[tuple[str, str], dict[str, Entity]] = defaultdict(dict)
         self.commands: dict[str, tuple[Ref, str | None]] = {}
@@ -55,9 +76,20 @@ class World:
         """Take in commits from the consumer loop; an empty batch says that the end was reached."""
         for commit in batch:
             self.apply(commit)
+        while self._stale and self._history is not None:
+            ref = min(self._stale)
+            self._refold(ref, await self._history(ref))
         self.caught_up = self.caught_up or not batch
         async with self._progress:
             self._progress.notify_all()
+
+    def holding(self, person: str) -> frozenset[Ref]:
+        """The entities on which there is something personal of a person, or was until they were erased."""
+        return frozenset(self._holding.get(person, ()))
+
+    def when_erased(self, forgetter: Forgetter) -> None:
+        """Have ``forgetter`` called when the log says that a person is erased."""
+        self._forgetters.append(forgetter)
 
     async def reached(self, sequence: int) -> None:
         """Wait until the world holds everything up to ``sequence``."""
@@ -72,13 +104,8 @@ class World:
     def apply(self, commit: Commit) -> Entity:
         """Take in one commit, in the log's order."""
         entity = self._entity(ref_of(commit.subject))
-        if entity.stopped is None:
-            self._try(entity, commit)
-        else:
-            entity.held.append(commit.bare() if isinstance(commit, Stranger) else commit)
-            self._free(entity, commit)
-        entity.first = entity.first or commit.sequence
-        entity.sequence = max(entity.sequence, commit.sequence)
+        self._take_in(entity, commit)
+        self._tell_of_late(entity, commit)
         self.sequence = max(self.sequence, commit.sequence)
         self.digest = hashlib.sha256(f"{self.digest}{commit.digest}".encode()).hexdigest()
         if commit.sequence == self._milestone:
@@ -86,10 +113,29 @@ class World:
         self.tell(entity)
         return entity
 
+    def _refold(self, ref: Ref, history: Iterable[Commit]) -> None:
+        """Fold an entity anew from its own history, up to where the world is."""
+        entity = self.entities[ref]
+        entity.forget(entity.state if entity.state is None else type(entity.state)())
+        for commit in history:
+            if commit.sequence <= self.sequence:
+                self._take_in(entity, commit)
+        self._stale.discard(ref)
+        self.tell(entity)
+
     def tell(self, entity: Entity) -> None:
         """Tell the listeners that an entity, or the work on it, changed."""
         for listener in tuple(self._listeners):
             listener(entity)
+
+    def _take_in(self, entity: Entity, commit: Commit) -> None:
+        if entity.stopped is None:
+            self._try(entity, commit)
+        else:
+            entity.held.append(commit.bare() if isinstance(commit, Stranger) else commit)
+            self._free(entity, commit)
+        entity.first = entity.first or commit.sequence
+        entity.sequence = max(entity.sequence, commit.sequence)
 
     def fingerprint(self) -> str:
         """A digest over all that is known of every entity: equal worlds have equal ones."""
@@ -140,16 +186,45 @@ class World:
 
     def _fold(self, entity: Entity, commit: Commit) -> None:
         head = entity.heads.get(commit.subject, Head()).advance(commit)
-        if released(commit) is not None:
+        if released(commit) is not None or self._forgets(commit):
             entity.heads[commit.subject] = head
             return
         _, owner = parse_stored(commit.subject)
-        items = codec.decode(commit.body)
+        items = codec.decode(self._opened(entity, commit))
         if owner is None:
             self._fold_events(entity, items, commit)
         else:
             self._fold_components(entity, owner, items, commit)
         entity.heads[commit.subject] = head
+
+    def _forgets(self, commit: Commit) -> bool:
+        """Whether a commit says that a person was erased: then nothing of theirs is opened any more."""
+        said = erased(commit)
+        if said is None:
+            return False
+        self._sealing.forget(said.person)
+        self._stale |= self._plain.pop(said.person, set())
+        for forgetter in self._forgetters:
+            forgetter(said.person, self.holding(said.person))
+        return True
+
+    def _opened(self, entity: Entity, commit: Commit) -> bytes:
+        if not holds_sealed(commit.body):
+            return commit.body
+        for person in persons_in(commit.body):
+            self._holding[person].add(entity.ref)
+            if not self._sealing.has_forgotten(person):
+                self._plain[person].add(entity.ref)
+        return self._sealing.body(commit)
+
+    def _tell_of_late(self, entity: Entity, commit: Commit) -> None:
+        """Where a commit was decided before an erasure was heard of, whoever decided it holds it still."""
+        if not (self.caught_up and holds_sealed(commit.body)):
+            return
+        with suppress(codec.BadBody):  # it stops its entity
+            for person in filter(self._sealing.has_forgotten, persons_in(commit.body)):
+                for forgetter in self._forgetters:
+                    forgetter(person, {entity.ref})
 
     def _fold_events(self, entity: Entity, items: list[codec.Item], commit: Commit) -> None:
         self.commands[commit.id] = (entity.ref, commit.request)

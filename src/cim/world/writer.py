@@ -3,17 +3,22 @@
 from asyncio import Lock
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from cim.contract import codec
 from cim.contract.envelope import Commit, Derivation
+from cim.contract.personal import personal_fields
 from cim.contract.schema import dataschema
+from cim.contract.subjects import Ref
 from cim.domain.component import Component, Failed
+from cim.domain.errors import CimError
 from cim.log.append import OutcomeUnknown, Overtaken, append
 from cim.log.chain import Head
+from cim.log.sealing import Sealing
 from cim.ports.clock import Clock, stamp
 from cim.ports.log import Log
-from cim.world.due import Call, is_due
+from cim.world.due import Call, arguments, is_due
 from cim.world.entity import Cell
 from cim.world.world import FAILED, World
 
@@ -22,15 +27,23 @@ class Writer:
     """Appends the outputs of runs to the log and waits until the world holds them."""
 
     def __init__(
-        self, world: World, log: Log, clock: Clock, source: str, trouble: Callable[[str], None]
+        self,
+        world: World,
+        log: Log,
+        clock: Clock,
+        source: str,
+        trouble: Callable[[str], None],
+        sealing: Sealing | None = None,
     ) -> None:
         self._world, self._log, self._clock, self._source = world, log, clock, source
-        self._trouble = trouble
+        self._trouble, self._sealing = trouble, sealing or Sealing()
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
     async def done(self, call: Call, outputs: tuple[Component | None, ...], took: float) -> None:
         """Record a run that ended well; ``took`` in milliseconds. None takes a component away."""
-        items = [codec.item(output) for output in outputs if output is not None]
+        subject = call.entity.ref.components(call.system.owner)
+        # Who was erased while the run was under way: what it found out of them comes too late.
+        items = [self._sealing.item(subject, output, late=True) for output in outputs if output is not None]
         await self._write(call, items, took, None)
 
     async def failed(self, call: Call, cause: str, took: float) -> None:
@@ -44,7 +57,8 @@ class Writer:
             while is_due(call.system, call.entity) and _inputs_hold(call):
                 head = call.entity.heads.get(subject, Head())
                 gone = _taken_away(call, items) if cause is None else []
-                everything = [*items, *gone, *_failure(call, cause)]
+                failure = [self._failed(call, subject, item) for item in _failure(call, cause)]
+                everything = [*items, *gone, *failure]
                 commit = self._commit(call, subject, everything, took, failed=cause is not None)
                 try:
                     outcome = await append(self._log, self._clock, commit, head)
@@ -56,6 +70,17 @@ class Writer:
                     break
         if not self._locks[subject].locked():
             self._locks.pop(subject, None)
+
+    def _failed(self, call: Call, subject: str, failure: codec.Item) -> codec.Item:
+        """A failure as it is written: what a system that reads personal values says may hold some."""
+        person = _person_of(call)
+        if failure.data is None or person is None:
+            return failure
+        try:
+            cause = self._sealing.seal_text(subject, failure.type, "cause", failure.data["cause"], person)
+        except CimError as error:
+            cause = f"it failed, and why cannot be sealed, which may be personal: {error}"
+        return codec.Item(failure.type, failure.version, {**failure.data, "cause": cause})
 
     def _commit(
         self, call: Call, subject: str, items: list[codec.Item], took: float, *, failed: bool
@@ -73,6 +98,18 @@ class Writer:
             body=codec.encode(items),
             derivation=Derivation(str(call.system), call.system.version, call.inputs, took, outcome),
         )
+
+
+def _person_of(call: Call) -> Ref | None:
+    """Whose personal values a run has read, if any: the first person's; a cause is text for one person."""
+    for read in call.system.reads:
+        found = personal_fields(read.type) if read.kind in ("changed", "has", "maybe") else None
+        if found is not None:
+            with suppress(CimError):  # a value that its system cannot read either
+                value = arguments(call)[read.parameter]
+                return call.entity.ref if value is None else found.person_of(value, call.entity.ref)
+            return call.entity.ref
+    return None
 
 
 def _inputs_hold(call: Call) -> bool:

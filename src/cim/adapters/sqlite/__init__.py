@@ -1,1 +1,1 @@
-"""SQLite beside the leaf: files of what is derived from the log."""
+"""SQLite beside the leaf: what is derived from the log, and persons' keys, in files."""

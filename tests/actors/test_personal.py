@@ -1,0 +1,120 @@
+"""Entities with personal values: what the log holds, and what a command meets once its person is erased."""
+
+import datetime
+
+import pytest
+
+from cim import ERASED, Command
+from cim.actors.actors import Actors
+from cim.actors.request import Asked, Receipt, Rejection, content_digest
+from cim.adapters.memory.keys import MemoryKeys
+from cim.adapters.memory.log import MemoryLog
+from cim.contract import codec
+from cim.contract.composition import compose
+from cim.contract.envelope import Origin
+from cim.contract.subjects import Ref
+from cim.log.sealing import Sealing
+from cim.ports.keys import KeyLost, PersonErased
+from cim.testing.clock import HandClock
+from cim.testing.people import Close, Customer, Register, Registered, shop
+
+ADA = Ref("shop", "Customer", "ada")
+COMPOSITION = compose([shop])
+
+
+def asked(command: Command, id: str, ref: Ref = ADA) -> Asked:
+    name = type(command).__name__
+    digest = content_digest(ref, name, codec.encode([codec.item(command)]))
+    return Asked(ref, command, Origin.root(id, "person:clerk"), digest)
+
+
+@pytest.fixture
+def keys() -> MemoryKeys:
+    return MemoryKeys()
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    return MemoryLog()
+
+
+def actors(log: MemoryLog, keys: MemoryKeys) -> Actors:
+    return Actors(COMPOSITION, log, HandClock(), "cim:shop", sealing=Sealing(keys))
+
+
+REGISTER = Register("ada", "Ada Lovelace", datetime.date(1815, 12, 10), 3)
+
+
+async def whole_log(log: MemoryLog) -> bytes:
+    return b"".join([commit.body + commit.lines async for commit in log.read(">")])
+
+
+async def test_the_log_holds_no_word_of_it_and_everything_works_as_ever(
+    log: MemoryLog, keys: MemoryKeys
+) -> None:
+    machine = actors(log, keys)
+    first = await machine.handle(asked(REGISTER, "c1"))
+    assert isinstance(first, Receipt)
+    assert await machine.handle(asked(REGISTER, "c1")) == first
+    assert await actors(log, keys).handle(asked(REGISTER, "c1")) == first
+    other = await machine.handle(asked(Register("ada", "Ada Byron"), "c1"))
+    assert isinstance(other, Rejection)
+    assert "another command" in other.reason
+    await machine.handle(asked(Close("ada"), "c2"))
+    rejected = await machine.handle(asked(REGISTER, "c3"))
+    assert rejected == Rejection(str(ADA), "Ada Lovelace is off the books")
+    written = await whole_log(log)
+    assert b"Lovelace" not in written
+    assert b"1815" not in written
+    assert asked(REGISTER, "c1").digest.partition("/")[2].encode() not in written
+
+
+async def test_a_command_that_is_sent_again_after_the_erasure_has_one_effect(
+    log: MemoryLog, keys: MemoryKeys
+) -> None:
+    first = await actors(log, keys).handle(asked(REGISTER, "c1"))
+    keys.destroy("shop.Customer.ada")
+    assert await actors(log, keys).handle(asked(REGISTER, "c1")) == first
+    assert await log.last() == 1
+
+
+async def test_who_was_erased_is_told_so_and_what_is_not_personal_goes_on(
+    log: MemoryLog, keys: MemoryKeys
+) -> None:
+    machine = actors(log, keys)
+    await machine.handle(asked(REGISTER, "c1"))
+    keys.destroy("shop.Customer.ada")
+    machine.forget([ADA])
+    with pytest.raises(PersonErased, match=r"shop\.Customer\.ada was erased: what is new of them"):
+        await machine.handle(asked(Register("ada", "Ada again"), "c2"))
+    assert await log.last() == 1
+    assert isinstance(await machine.handle(asked(Close("ada"), "c3")), Receipt)
+    rejected = await machine.handle(asked(REGISTER, "c4"))
+    assert rejected == Rejection(str(ADA), f"{ERASED} is off the books")
+
+
+async def test_a_warm_entity_that_is_not_let_go_writes_nothing_of_who_was_erased(
+    log: MemoryLog, keys: MemoryKeys
+) -> None:
+    machine = actors(log, keys)
+    await machine.handle(asked(REGISTER, "c1"))
+    keys.destroy("shop.Customer.ada")
+    with pytest.raises(PersonErased):  # its state still says the name, which Closed would hold
+        await machine.handle(asked(Close("ada"), "c2"))
+    assert isinstance(await machine.handle(asked(Close("ada"), "c2")), Receipt)
+
+
+async def test_with_a_lost_store_nothing_is_written_under_a_fresh_key(log: MemoryLog) -> None:
+    await actors(log, MemoryKeys()).handle(asked(REGISTER, "c1"))
+    fresh = MemoryKeys()
+    for id in ("c2", "c3"):
+        with pytest.raises(KeyLost, match="put the store back"):
+            await actors(log, fresh).handle(asked(Register("ada", "Ada"), id))
+    assert fresh.find("shop.Customer.ada") is None
+    assert await log.last() == 1
+
+
+def test_a_module_is_written_and_tested_without_any_of_this() -> None:
+    from cim.testing.given import given
+
+    given(Customer).when(REGISTER).then(Registered("ada", "Ada Lovelace", datetime.date(1815, 12, 10), 3))

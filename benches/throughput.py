@@ -155,14 +155,15 @@ async def through(machine: Machine, contents: Sequence[bytes]) -> Side:
         return made
 
 
-async def hand_in(running: Leaf, content: bytes) -> None:
-    """One file through the door, as a sender does it."""
+async def hand_in(running: Leaf, content: bytes) -> str:
+    """One file through the door, as a sender does it; the id of its document."""
     node = running.node
     kind = node.composition.command("documents", "Receive")
     command = await take_in(kind, "Receive", {"title": "page", "scan": content}, node.blobs)
     origin = Origin.root(SystemEntropy().new_id(), "bench")
     answer = await send(node.client, SystemClock(), kind, command, origin, "bench", 30.0)
     assert "rejected" not in answer, answer
+    return str(answer["entity"])
 
 
 def count_of(machine: Machine) -> int:

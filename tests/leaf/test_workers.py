@@ -19,7 +19,8 @@ from cim.contract.system import SystemType
 from cim.domain.errors import Failure, Misdeclared
 from cim.leaf.frames import Serve
 from cim.leaf.machine import Limits, load_contexts, load_machine
-from cim.leaf.workers import Workers
+from cim.leaf.worker_process import NICE, Worker
+from cim.leaf.workers import BEHIND, Workers
 
 MODULE = """
 import os, sys, time
@@ -66,6 +67,8 @@ def attempt(trial: Changed[Trial], blobs: Blobs, slow: Slow) -> Result | None:
             while True: pass
         case "long":
             for _ in range(6): slow.step(0.3)
+        case "sleep":
+            time.sleep(1.0)
         case "abort":
             os.abort()
         case "exit":
@@ -208,19 +211,117 @@ async def test_a_run_that_hangs_steps_aside_and_another_is_made_meanwhile(
         assert len(set(pids)) == 1, "what was lent is given back: one worker goes on"
 
 
-async def test_runs_that_hang_take_twice_as_many_workers_more_and_no_more(
+async def test_the_time_in_which_others_have_the_processors_does_not_count(
+    trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Worker, "held_up", lambda worker: time.monotonic())
+    async with trials.open(Limits(seconds=0.5)) as workers:
+        told: list[str] = []
+        assert await trials.run(workers, "sleep", partial(told.append, "aside")) == "sleep"
+        assert told == []
+        with pytest.raises(Failure, match=r"one step of it took more than 0\.5 seconds"):
+            await trials.run(workers, "hang")
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="needs /proc/self/schedstat")
+async def test_what_holds_a_worker_up_is_told_by_the_system(trials: Trials) -> None:
+    async with trials.open(count=2) as workers:
+        pinned = list(workers._all)
+        for worker in pinned:
+            os.sched_setaffinity(worker.process.pid, {min(os.sched_getaffinity(0))})
+        runs = [asyncio.create_task(trials.run(workers, "hang")) for _ in range(2)]
+        await until(lambda: all(worker.held_up() > 0.2 for worker in pinned), "it shows")
+        for run in runs:
+            run.cancel()
+        await asyncio.wait(runs)
+
+
+async def test_runs_that_hang_take_twice_as_many_workers_more_and_the_next_when_there_is_room(
     trials: Trials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cim.leaf.workers.LONG", 0.2)
+    # By the clock alone, so that they end in the order in which they began, however busy the machine is.
+    monkeypatch.setattr(Worker, "held_up", lambda worker: 0.0)
     async with trials.open(Limits(seconds=3.0)) as workers:
         told: list[str] = []
+        most = 0
+
+        def count() -> bool:
+            nonlocal most
+            most = max(most, len(workers._all))
+            return all(run.done() for run in runs)
+
         runs = [
             asyncio.create_task(trials.run(workers, "hang", partial(told.append, name)))
             for name in ("first", "second", "third", "fourth")
         ]
-        ended = await asyncio.gather(*runs, return_exceptions=True)
-        assert all(isinstance(end, Failure) for end in ended)
-        assert told == ["first", "second", "fourth"], "the third keeps its place until the first has ended"
+        await until(count, "all have ended")
+        assert all(isinstance(run.exception(), Failure) for run in runs)
+        assert told[:2] == ["first", "second"]
+        assert sorted(told[2:]) == ["fourth", "third"], "there is room when the others have ended"
+        assert most == 4, "one and its spare, and two more"
+
+
+async def test_who_takes_the_place_of_a_run_aside_finds_a_worker_ready_and_another_is_made_ready(
+    trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cim.leaf.workers.LONG", 0.2)
+    async with trials.open(Limits(seconds=10.0)) as workers:
+        await until(lambda: len(workers._idle) == 2, "the spare one is ready")
+        spare = workers._idle[0]
+        assert stands_back(spare.process.pid) == {NICE}
+        is_aside = asyncio.Event()
+        hanging = asyncio.create_task(trials.run(workers, "hang", is_aside.set))
+        async with asyncio.timeout(DEADLINE):
+            await is_aside.wait()
+        assert await trials.run(workers, "pid") == str(spare.process.pid)
+        await until(lambda: len(workers._idle) == 2, "another spare one is ready")
+        assert len(children()) == 3, "the one that hangs, one that works, and a spare one"
+        assert {frozenset(stands_back(pid)) for pid in children()} == {
+            frozenset({nice}) for nice in (NICE, BEHIND)
+        }
+        hanging.cancel()
+        await asyncio.wait([hanging])
+        await until(lambda: len(children()) == 2, "the one that hung is gone, and none has come for it")
+
+
+async def test_a_spare_worker_comes_in_for_one_that_crashed_and_is_replaced(trials: Trials) -> None:
+    trials.told.clear()
+    async with trials.open(Limits(seconds=3.0)) as workers:
+        await until(lambda: len(workers._idle) == 2, "the spare one is ready")
+        spare = str(workers._idle[0].process.pid)
+        os.kill(workers._idle[1].process.pid, signal.SIGKILL)
+        await workers._idle[1].process.wait()
+        assert await trials.run(workers, "pid") == spare
+        await until(lambda: len(workers._idle) == 2, "there is a spare one again")
+        assert len(children()) == 2
+
+
+async def test_a_spare_worker_that_cannot_start_is_told_and_the_others_go_on(
+    trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials.told.clear()
+    async with trials.open(Limits(seconds=3.0)) as workers:
+        monkeypatch.setattr("cim.leaf.worker_process.sys.executable", "/bin/false")
+        await until(lambda: bool(trials.told), "its end is told")
+        assert trials.told == ["a worker does not start: it ended with code 1; trying again"], "once"
+        assert await trials.run(workers, "after") == "after"
+
+
+def stands_back(pid: int) -> set[int]:
+    """How far a process stands back: by itself, and its session where the kernel counts by sessions."""
+    session = Path(f"/proc/{pid}/autogroup")
+    told = [int(session.read_text().split()[-1])] if session.exists() else []
+    return {os.getpriority(os.PRIO_PROCESS, pid), *told}
+
+
+async def until(done: Callable[[], bool], what: str) -> None:
+    try:
+        async with asyncio.timeout(DEADLINE):
+            while not done():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        pytest.fail(f"it did not come to pass that {what}")
 
 
 async def test_a_worker_that_is_killed_while_it_starts_is_started_again(trials: Trials) -> None:

@@ -31,14 +31,16 @@ from cim.world.writer import Writer
 class Process:
     """World, writer and schedule of some modules; ``send`` goes through actors of its own."""
 
-    def __init__(self, log: MemoryLog, contexts: Iterable[Context], workers: int, providers: Any) -> None:
+    def __init__(
+        self, log: MemoryLog, contexts: Iterable[Context], workers: int, providers: Any, threads: int
+    ) -> None:
         self.log, self.clock = log, HandClock(jumps=True)
         self.composition = compose(contexts)
         self.world = World(self.composition)
         self.actors = Actors(self.composition, log, self.clock, "cim:test")
         self.troubles: list[str] = []
         writer = Writer(self.world, log, self.clock, "cim:test", self.troubles.append)
-        self._executor = ThreadPoolExecutor(workers)
+        self._executor = ThreadPoolExecutor(threads)
 
         def needs(system: SystemType) -> dict[str, Any]:
             return {parameter: providers[contract] for parameter, contract in system.needs.items()}
@@ -117,8 +119,10 @@ async def start() -> AsyncIterator[Start]:
     """``start(log, shop, late, workers=2)``: a running process; all are stopped at the end."""
     async with AsyncExitStack() as stack:
 
-        def started(log: MemoryLog, *contexts: Context, workers: int = 2, providers: Any = None) -> Process:
-            process = Process(log, contexts, workers, providers or {})
+        def started(
+            log: MemoryLog, *contexts: Context, workers: int = 2, providers: Any = None, threads: int = 0
+        ) -> Process:
+            process = Process(log, contexts, workers, providers or {}, threads or workers)
             process.start()
             stack.push_async_callback(process.stop)
             return process

@@ -165,6 +165,32 @@ async def test_a_run_that_steps_aside_makes_room_for_another_and_gives_its_place
     assert (len(process.values()), most) == (4, 2)
 
 
+async def test_an_entity_that_holds_all_places_does_not_hold_up_another(start: Start) -> None:
+    hanging, go_on = threading.Barrier(3), threading.Event()
+
+    def read(note: Changed[Note]) -> Upper:
+        return Upper(wait(note.text))
+
+    def measure(note: Changed[Note]) -> Length:
+        return Length(len(wait(note.text)))
+
+    def wait(text: str) -> str:
+        if text == "hangs":
+            hanging.wait(10)
+            assert go_on.wait(10)
+        return text
+
+    process = start(MemoryLog(), notes(read, measure), workers=2, threads=3)
+    await process.send(Write("n1", "hangs"), "c1")
+    await asyncio.to_thread(hanging.wait, 10)
+    await process.send(Write("n2", "good"), "c2")
+    await process.until(process.world.reached(4))
+    assert process.values() == {"n1": {}, "n2": {"Upper": {"text": "good"}, "Length": {"size": 4}}}
+    go_on.set()
+    await process.idle()
+    assert process.values()["n1"] == {"Upper": {"text": "hangs"}, "Length": {"size": 5}}
+
+
 async def test_two_processes_on_one_log_have_each_effect_once(start: Start) -> None:
     log = MemoryLog()
     here, there = start(log, notes(upper, length)), start(log, notes(upper, length))

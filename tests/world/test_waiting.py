@@ -1,5 +1,6 @@
 """The order in which runs are chosen: the oldest entity first, and none that hangs holds all workers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,24 +21,26 @@ def waiting() -> Waiting:
     return made
 
 
-def chosen(waiting: Waiting, under_way: set[Ref], aside: set[Ref]) -> list[Key]:
+def chosen(choose: Callable[[], tuple[Key, Any] | None]) -> list[Key]:
     found = []
-    while (one := waiting.choose(under_way, aside)) is not None:
+    while (one := choose()) is not None:
         found.append(one[0])
     return found
 
 
 def test_the_oldest_entity_comes_first_in_the_order_of_its_systems(waiting: Waiting) -> None:
-    assert chosen(waiting, set(), set()) == [("show", OLD), ("read", OLD), ("read", MIDDLE), ("read", NEW)]
+    everything = [("show", OLD), ("read", OLD), ("read", MIDDLE), ("read", NEW)]
+    assert chosen(lambda: waiting.go_on(set())) == everything
     assert len(waiting) == 0
 
 
-def test_an_entity_at_work_comes_after_those_that_are_not(waiting: Waiting) -> None:
-    assert chosen(waiting, {OLD}, set()) == [("read", MIDDLE), ("read", NEW), ("show", OLD), ("read", OLD)]
+def test_an_entity_at_work_is_not_begun_a_second_time_and_goes_on(waiting: Waiting) -> None:
+    assert chosen(lambda: waiting.begin({OLD})) == [("read", MIDDLE), ("read", NEW)]
+    assert chosen(lambda: waiting.go_on(set())) == [("show", OLD), ("read", OLD)]
 
 
 def test_an_entity_that_hangs_waits_until_that_has_ended(waiting: Waiting) -> None:
-    assert chosen(waiting, {OLD, MIDDLE}, {OLD}) == [("read", NEW), ("read", MIDDLE)]
+    assert chosen(lambda: waiting.go_on({OLD})) == [("read", MIDDLE), ("read", NEW)]
     assert len(waiting) == 2
     assert ("read", OLD) in waiting
-    assert chosen(waiting, set(), set()) == [("show", OLD), ("read", OLD)]
+    assert chosen(lambda: waiting.go_on(set())) == [("show", OLD), ("read", OLD)]

@@ -21,9 +21,6 @@ from cim.leaf.binding import Binding
 from cim.leaf.frames import Frame, Serve, packed, read_frame
 from cim.leaf.machine import load_contexts, load_machine
 
-NICE = 5
-"""How far a worker stands back behind the leaf, whose answers people wait for."""
-
 
 class LeafGone(BaseException):
     """The leaf closed the pipe in the middle of a run: no module's code may catch this and go on."""
@@ -104,7 +101,6 @@ def main() -> None:
         pipe.say(Frame("refused", str(error)))
         return
     pipe.say(Frame("ready"))
-    os.nice(NICE)
     while (frame := pipe.hear()) is not None:
         system, needs = systems[frame.text]
         try:

@@ -6,12 +6,7 @@ a run with a long step steps aside: it goes on behind the others, and another wo
 """
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,18 +14,15 @@ from cim.contract import codec
 from cim.contract.system import SystemType
 from cim.domain.component import Component
 from cim.domain.errors import CimError, Failure, Misdeclared
-from cim.leaf import die_with_parent
-from cim.leaf.frames import LENGTH, Frame, Serve, packed, unpacked
+from cim.leaf.frames import Frame, Serve
 from cim.leaf.machine import Limits
-from cim.log.backoff import outlast
+from cim.leaf.worker_process import Gone, Worker
+from cim.log.backoff import delays, outlast
 from cim.ports.blobs import BlobMissing, BlobStore
 from cim.ports.clock import Clock
 
 TRIES = 3
 """Workers that a run may end before it is taken to be its fault."""
-
-START = 60.0
-"""Seconds that a worker has to load its modules and weights."""
 
 LONG = 1 / 6
 """The share of a step's limit after which its run steps aside: 5 s of 30."""
@@ -38,76 +30,15 @@ LONG = 1 / 6
 ROOM_ASIDE = 2
 """Runs that may be aside at once, for each worker."""
 
-BEHIND = 15
-"""How far a worker then stands back behind the leaf and the other workers."""
+SPARE = 1
+"""Workers more than it was opened with: nobody waits for the start of one when a run hangs or crashes."""
 
+BEHIND = 10
+"""How far a worker then stands back behind the leaf and the other workers: it gets about a sixth of what they
+get, so that it ends in any case."""
 
-class Gone(Exception):
-    """A worker ended in the middle of a run."""
-
-
-@dataclass(eq=False, slots=True)
-class Worker:
-    """One process and its pipe."""
-
-    process: asyncio.subprocess.Process
-    limits: Limits
-
-    @classmethod
-    async def start(cls, serve: Serve, limits: Limits) -> "Worker":
-        """Start one and wait until it is ready; raises :class:`Misdeclared` with its reason if it cannot
-        be, :class:`Gone` if it ended without one."""
-        command = [sys.executable, "-m", "cim.leaf.worker"]
-        if sys.platform == "linux":
-            guard = [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid())]
-            command = guard + command
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-        )
-        worker = cls(process, limits)
-        try:
-            async with asyncio.timeout(START):
-                await worker.say(Frame("serve", "", codec.plain(serve)))
-                first = await worker.hear()
-        except TimeoutError as error:
-            await worker.end()
-            raise Misdeclared(f"a worker did not start: it was not ready in {START:g} s") from error
-        except BaseException:
-            await worker.end()
-            raise
-        if first.kind != "ready":
-            await worker.end()
-            raise Misdeclared(first.text)
-        return worker
-
-    async def say(self, frame: Frame) -> None:
-        """Send a frame; raises :class:`Gone`."""
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(packed(frame))
-            await self.process.stdin.drain()
-        except OSError as error:
-            raise Gone(await self.manner()) from error
-
-    async def hear(self) -> Frame:
-        """The next frame; raises :class:`Gone`."""
-        assert self.process.stdout is not None
-        try:
-            size = int.from_bytes(await self.process.stdout.readexactly(LENGTH), "big")
-            return unpacked(await self.process.stdout.readexactly(size))
-        except asyncio.IncompleteReadError as error:
-            raise Gone(await self.manner()) from error
-
-    async def manner(self) -> str:
-        """How it ended, in words."""
-        code = await self.process.wait()
-        return f"it crashed ({signal.Signals(-code).name})" if code < 0 else f"it ended with code {code}"
-
-    async def end(self) -> None:
-        """Kill it and wait until it is gone."""
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        await self.process.wait()
+LATEST = 4
+"""Limits after which a step is stopped, even if others had the processors most of the time."""
 
 
 @dataclass(eq=False, slots=True)
@@ -123,8 +54,8 @@ class Run:
 class Workers:
     """Runs systems in worker processes; fulfils :class:`cim.world.runner.Runner`.
 
-    There are as many as it was opened with, and at most :data:`ROOM_ASIDE` times as many for runs that
-    stepped aside.
+    There are as many as it was opened with, :data:`SPARE` more, and at most :data:`ROOM_ASIDE` times as
+    many for runs that stepped aside. A run waits until one of them is free.
     """
 
     def __init__(
@@ -138,10 +69,14 @@ class Workers:
         self._serve, self._limits = serve, limits
         self._blobs, self._clock, self._tell = blobs, clock, tell
         self._all: set[Worker] = set()
-        # A place for each run at once, and the workers that wait for one; where none does, one is started.
-        self._places = asyncio.Semaphore(0)
+        # The workers that wait for a run, and as many permits.
         self._idle: list[Worker] = []
-        self._room_aside = 0
+        self._ready = asyncio.Semaphore(0)
+        self._room_aside = self._aside = self._wanted = 0
+        # Runs that would step aside if there were room.
+        self._stuck: dict[Run, Worker] = {}
+        self._spare_later: asyncio.TimerHandle | None = None
+        self._filling: asyncio.Task[None] | None = None
 
     async def open(self, count: int) -> None:
         """Start the first workers side by side; a run waits for one of them. Raises :class:`Misdeclared`
@@ -149,15 +84,26 @@ class Workers:
         self._room_aside = ROOM_ASIDE * count
 
         async def one() -> None:
-            self._idle.append(await self._first())
-            self._places.release()
+            self._put(await self._first())
 
         for error in await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True):
             if isinstance(error, BaseException):
                 raise error
+        if count:
+            self._want(count)
+            # Nothing can step aside before: so long the first runs have the cores to themselves.
+            when = LONG * self._limits.seconds / 2
+            loop = asyncio.get_running_loop()
+            self._spare_later = loop.call_later(when, self._want, count + SPARE)
 
     async def close(self) -> None:
         """End all of them."""
+        self._wanted = 0
+        if self._spare_later is not None:
+            self._spare_later.cancel()
+        if self._filling is not None:
+            self._filling.cancel()
+            await asyncio.wait([self._filling])
         while self._all:
             await self._all.pop().end()
 
@@ -179,57 +125,87 @@ class Workers:
         raise Failure(f"the process that worked on it ended {TRIES} times: {manner}")
 
     async def _once(self, run: Run) -> tuple[Component | None, ...]:
-        await self._places.acquire()
-        worker: Worker | None = None
+        worker = await self._take()
         try:
-            worker = await self._idle_one() or await self._start()
             answer = await self._answer(worker, run)
         except BaseException:
             # Nobody waits for its answer any more, so it must not give it to the next run.
-            self._give_back(run)
-            if worker is not None:
-                await self._end(worker)
+            await self._end(worker, run)
             raise
         if run.is_aside:  # nobody may let it come forward again
-            await self._end(worker)
+            await self._end(worker, run)
         else:
-            self._idle.append(worker)
-        self._give_back(run)
+            self._put(worker)
         if answer.kind == "failed":
             raise Failure(answer.text)
         return tuple(_output(run.system, one) for one in answer.data)
 
-    async def _idle_one(self) -> Worker | None:
-        """A worker that waits; one that ended while it did is no run's fault."""
-        while self._idle:
+    async def _take(self) -> Worker:
+        """A worker that waits, the one that worked last; one that ended while it waited is no run's fault."""
+        while True:
+            await self._ready.acquire()
             worker = self._idle.pop()
             if worker.process.returncode is None:
                 return worker
             self._tell(f"a worker that waited is gone: {await worker.manner()}")
             await self._end(worker)
-        return None
 
-    async def _end(self, worker: Worker) -> None:
+    def _put(self, worker: Worker) -> None:
+        """Let a worker wait for its next run."""
+        self._idle.append(worker)
+        self._ready.release()
+
+    async def _end(self, worker: Worker, run: Run | None = None) -> None:
+        """End a worker, and give back the room that its run took aside."""
+        if run is not None and run.is_aside:
+            self._aside -= 1
+            run.is_aside = False
+            for stuck, its_worker in list(self._stuck.items()):
+                self._step_aside(stuck, its_worker)
         self._all.discard(worker)
         await worker.end()
+        self._fill_up()
+
+    def _want(self, count: int) -> None:
+        """Have so many workers from now on, those aside not counted."""
+        self._wanted = count
+        self._fill_up()
+
+    def _fill_up(self) -> None:
+        """See to it that there are as many workers as are wanted."""
+        if self._missing > 0 and (self._filling is None or self._filling.done()):
+            self._filling = asyncio.create_task(self._fill())
+
+    @property
+    def _missing(self) -> int:
+        return self._wanted - (len(self._all) - self._aside)
+
+    async def _fill(self) -> None:
+        told = ""
+        for delay in delays():
+            try:
+                while self._missing > 0:
+                    worker = await self._start(behind=True)
+                    self._idle.insert(0, worker)  # behind those that are warm
+                    self._ready.release()
+                return
+            except (Gone, Misdeclared) as error:
+                if told != (told := str(error)):
+                    self._tell(f"a worker does not start: {error}; trying again")
+            await self._clock.sleep(delay)
 
     def _step_aside(self, run: Run, worker: Worker) -> None:
-        if run.is_aside or not self._room_aside:
-            return
-        self._room_aside -= 1
-        run.is_aside = True
-        with suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, worker.process.pid, BEHIND)
-        self._places.release()
-        run.tell_aside()
-
-    def _give_back(self, run: Run) -> None:
-        """Give back the run's place, or the room that it took aside."""
         if run.is_aside:
-            self._room_aside += 1
-            run.is_aside = False
-        else:
-            self._places.release()
+            return
+        if self._aside == self._room_aside:
+            self._stuck[run] = worker
+            return
+        self._stuck.pop(run, None)
+        self._aside += 1
+        run.is_aside = True
+        worker.stand_back(BEHIND)
+        run.tell_aside()
+        self._fill_up()
 
     async def _first(self) -> Worker:
         """One of the first workers: one that is ended while it starts is no fault of the machine's either."""
@@ -241,8 +217,8 @@ class Workers:
                 self._tell(f"a worker that started is gone: {manner}")
         raise Misdeclared(f"no worker starts: {TRIES} ended, the last because {manner}")
 
-    async def _start(self) -> Worker:
-        worker = await Worker.start(self._serve, self._limits)
+    async def _start(self, *, behind: bool = False) -> Worker:
+        worker = await Worker.start(self._serve, self._limits, behind=behind)
         self._all.add(worker)
         return worker
 
@@ -263,16 +239,37 @@ class Workers:
                     raise Gone(f"it said {strange!r}, which is no frame of a worker")
 
     async def _step(self, worker: Worker, run: Run) -> Frame:
-        """What the worker says at the end of its step; raises :class:`Failure` at the limit."""
-        limit = self._limits.seconds
-        long = asyncio.get_running_loop().call_later(LONG * limit, self._step_aside, run, worker)
+        """What the worker says at the end of its step; raises :class:`Failure` at the limit.
+
+        The time in which others had the processors does not count: a busy machine is no step's fault.
+        """
+        loop, limit = asyncio.get_running_loop(), self._limits.seconds
+        began, held_up = loop.time(), worker.held_up()
+        watch: asyncio.TimerHandle | None = None
+
+        def look() -> None:
+            nonlocal watch
+            passed = loop.time() - began
+            took = passed - (worker.held_up() - held_up)
+            if took >= LONG * limit:
+                self._step_aside(run, worker)
+            if took >= limit or passed >= LATEST * limit:
+                end.reschedule(loop.time())
+            else:
+                next_mark = limit if took >= LONG * limit else LONG * limit
+                left = min(next_mark - took, LATEST * limit - passed)
+                watch = loop.call_later(max(left, 0.01), look)
+
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(None) as end:
+                look()
                 return await worker.hear()
         except TimeoutError as error:
             raise Failure(f"stopped: one step of it took more than {limit:g} seconds") from error
         finally:
-            long.cancel()
+            if watch is not None:
+                watch.cancel()
+            self._stuck.pop(run, None)
 
     async def _loaded(self, sha256: str) -> Frame:
         try:

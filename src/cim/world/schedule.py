@@ -25,21 +25,21 @@ LONGEST_CAUSE = 500
 
 
 class _Place:
-    """A run's place among those at once, given back once: at its end, or when it steps aside."""
+    """A run's place among those at once, given back when it steps aside, or at its end."""
 
-    def __init__(self, free: asyncio.Semaphore) -> None:
-        self._free, self.is_left = free, False
+    def __init__(self, wake: asyncio.Event) -> None:
+        self._wake, self.is_left = wake, False
 
     def leave(self) -> None:
-        if not self.is_left:
-            self.is_left = True
-            self._free.release()
+        self.is_left = True
+        self._wake.set()
 
 
 class Schedule:
     """Keeps the systems of a composition at work on a world.
 
-    ``runner`` makes the runs, ``workers`` of them at once.
+    ``runner`` makes the runs, ``workers`` of them at once. Where one entity has several of these places, a
+    run of another may be made beside them: an entity whose runs hang must not hold up the others.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Schedule:
         self._world, self._writer, self._clock = world, writer, clock
         self._systems = tuple(systems)
         self._runner = runner
-        self._free = asyncio.Semaphore(workers)
+        self._workers = workers
         self._waiting = Waiting()
         self._running: dict[Key, _Place] = {}
         self._at_work: defaultdict[Ref, dict[str, None]] = defaultdict(dict)
@@ -97,18 +97,23 @@ class Schedule:
 
     async def _next(self, tasks: asyncio.TaskGroup) -> None:
         await self._wake.wait()
-        await self._free.acquire()
-        under_way = {ref for _, ref in self._running}
+        self._wake.clear()
+        while (chosen := self._choose()) is not None:
+            key, system = chosen
+            self._running[key] = _Place(self._wake)
+            tasks.create_task(self._one(system, self._world.entities[key[1]], self._running[key]))
+        await self._tell()
+
+    def _choose(self) -> tuple[Key, SystemType] | None:
+        """The run to make now: of an entity that has none under way, or else one more of those that have."""
+        at_work = [ref for (_, ref), place in self._running.items() if not place.is_left]
         aside = {ref for (_, ref), place in self._running.items() if place.is_left}
-        chosen = self._waiting.choose(under_way, aside)
-        if chosen is None:
-            self._wake.clear()
-            self._free.release()
-            await self._tell()
-            return
-        key, system = chosen
-        self._running[key] = _Place(self._free)
-        tasks.create_task(self._one(system, self._world.entities[key[1]], self._running[key]))
+        is_free = len(at_work) < self._workers
+        if is_free or (len(at_work) == self._workers and len(set(at_work)) < self._workers):
+            chosen = self._waiting.begin({*at_work, *aside})
+            if chosen is not None:
+                return chosen
+        return self._waiting.go_on(aside) if is_free else None
 
     def _look(self, entity: Entity) -> None:
         for system in self._systems:
@@ -122,11 +127,10 @@ class Schedule:
         try:
             await self._make(system, entity, place)
         finally:
-            place.leave()
             del self._running[str(system), entity.ref]
             self._rest(system, entity)
             self._look(entity)
-            self._wake.set()  # what waited for this entity may run now
+            self._wake.set()  # there is a place, and what waited for this entity may run now
             self._world.tell(entity)
             await self._tell()
 

@@ -1,7 +1,7 @@
 """The runs that wait, in the order in which they are chosen."""
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from heapq import heappop, heappush
 
 from cim.contract.subjects import Ref
@@ -34,19 +34,23 @@ class Waiting:
         self._systems[key] = system
         heappush(self._order, (age, next(self._count), key))
 
-    def choose(self, under_way: Collection[Ref], aside: Collection[Ref]) -> tuple[Key, SystemType] | None:
-        """Take out the next run; None where nothing may run now."""
+    def begin(self, under_way: Collection[Ref]) -> tuple[Key, SystemType] | None:
+        """Take out the next run of an entity that has none under way; None where there is none."""
+        return self._first(lambda ref: ref not in under_way)
+
+    def go_on(self, aside: Collection[Ref]) -> tuple[Key, SystemType] | None:
+        """Take out the next run of any entity that has none aside; None where there is none."""
+        return self._first(lambda ref: ref not in aside)
+
+    def _first(self, is_wanted: Callable[[Ref], bool]) -> tuple[Key, SystemType] | None:
         passed: list[tuple[int, int, Key]] = []
-        chosen: tuple[int, int, Key] | None = None
+        chosen: Key | None = None
         while self._order and chosen is None:
             first = heappop(self._order)
-            if first[2][1] in under_way:
-                passed.append(first)
+            if is_wanted(first[2][1]):
+                chosen = first[2]
             else:
-                chosen = first
-        if chosen is None:
-            chosen = next((one for one in passed if one[2][1] not in aside), None)
+                passed.append(first)
         for one in passed:
-            if one is not chosen:
-                heappush(self._order, one)
-        return None if chosen is None else (chosen[2], self._systems.pop(chosen[2]))
+            heappush(self._order, one)
+        return None if chosen is None else (chosen, self._systems.pop(chosen))

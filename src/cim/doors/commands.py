@@ -22,10 +22,20 @@ _LONGEST_OWNER = 128
 
 
 class CommandDoor:
-    """Takes commands for the entities of a composition."""
+    """Takes commands for the entities of a composition.
 
-    def __init__(self, composition: Composition, actors: Actors, world: World) -> None:
+    ``hindrance`` says why the log can store nothing now, if that is known.
+    """
+
+    def __init__(
+        self,
+        composition: Composition,
+        actors: Actors,
+        world: World,
+        hindrance: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._composition, self._actors, self._world = composition, actors, world
+        self._hindrance = hindrance
         self._taken: dict[str, Ref] = {}
 
     async def serve(self, client: Client, trouble: Callable[[str], None]) -> None:
@@ -48,8 +58,9 @@ class CommandDoor:
             self._taken[origin.id] = ref
         try:
             outcome = await self._actors.handle(asked)
-        except OutcomeUnknown:
-            raise  # it may be stored yet: its id stays taken
+        except OutcomeUnknown as unknown:  # it may be stored yet: its id stays taken
+            hindrance = self._hindrance()
+            raise OutcomeUnknown(f"{unknown}; {hindrance}" if hindrance else str(unknown)) from unknown
         except BaseException:
             self._let_go(origin.id, holder)
             raise

@@ -80,6 +80,12 @@ class Cluster:
         return self._nodes[min(self._nodes)].websocket_port
 
     @property
+    def trouble(self) -> str | None:
+        """Why a node can store nothing now, in words; None while all can."""
+        told = {number: node.trouble for number, node in self._nodes.items() if node.trouble is not None}
+        return next((f"node {number}: {trouble}" for number, trouble in told.items()), None)
+
+    @property
     def nodes(self) -> dict[int, Server]:
         """The nodes that were started, by their numbers."""
         return dict(self._nodes)

@@ -111,7 +111,7 @@ async def _doors(
     clock, entropy = SystemClock(), SystemEntropy()
     actors = Actors(node.composition, node.log, clock, node.machine.source, sealing=node.sealing)
     node.world.when_erased(lambda _, refs: actors.forget(refs))
-    commands = CommandDoor(node.composition, actors, node.world)
+    commands = CommandDoor(node.composition, actors, node.world, lambda: running.trouble)
     live = LiveQueries(
         node.world,
         views,

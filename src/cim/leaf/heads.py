@@ -10,6 +10,7 @@ import base64
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -112,13 +113,18 @@ async def keep_head(world: World, folder: Path, clock: Clock, tell: Callable[[st
             f"you have removed both"
         )
         return
-    book = _Book(world, folder, clock)
+    book, told = _Book(world, folder, clock), ""
     try:
         while True:
-            book.write(last=False)
+            try:
+                book.write(last=False)
+            except OSError as error:  # a full disk: it is tried again, and the machine goes on
+                if told != (told := f"{folder / FILE} was not written: {error.strerror or error}"):
+                    tell(told)
             await clock.sleep(EVERY)
     finally:
-        book.write(last=True)
+        with suppress(OSError):
+            book.write(last=True)
 
 
 def _trouble(world: World, folder: Path) -> str | None:

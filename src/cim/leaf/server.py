@@ -11,6 +11,7 @@ from typing import Self
 
 from cim.leaf.accounts import Credentials, Keys, machine_credentials, public_key
 from cim.leaf.configuration import HOST, Configuration, Durability, Member, Ports, free_ports
+from cim.leaf.disk import Disk
 from cim.leaf.private import private_folder, write_private
 from cim.leaf.process import ServerFailed, end, end_left_over, manner_of_death, spawn
 
@@ -18,6 +19,7 @@ PATIENCE = 300.0
 """Seconds that a server may take until JetStream has read its store and answers."""
 
 _GLANCE, _LONGEST_GLANCE = 0.002, 0.05
+_LOOK = 1.0
 _ATTEMPTS = 20
 _STEADY = 1.0
 _SHORTEST, _LONGEST = 0.05, 2.0
@@ -36,6 +38,7 @@ class Server:
         self._on_event = on_event
         self._ports = Ports(0, 0)
         self._process: asyncio.subprocess.Process | None = None
+        self._disk = Disk(configuration.folder, configuration.log_file)
         self._supervisor: asyncio.Task[None] | None = None
         self._started = 0.0
         self._pause = 0.0
@@ -94,6 +97,11 @@ class Server:
         """The process that runs now; another one after a restart."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be stored now, in words; None while it can, as far as is known here."""
+        return self._disk.trouble
 
     async def stop(self) -> None:
         """End the server and the watch over it. Nothing of it runs afterwards; a second call does nothing."""
@@ -182,7 +190,7 @@ class Server:
         loop = asyncio.get_running_loop()
         while True:
             assert self._process is not None
-            code = await self._process.wait()
+            code = await self._until_it_ends(self._process)
             died = loop.time()
             if died - self._started > _STEADY:
                 self._pause = 0.0
@@ -190,6 +198,22 @@ class Server:
             while not await self._start_again():
                 pass
             self._tell(f"nats-server {self.pid} started again after {1000 * (loop.time() - died):.0f} ms")
+
+    async def _until_it_ends(self, process: asyncio.subprocess.Process) -> int:
+        """Its return code, whoever ended it; ends it where it cannot write though there is room."""
+        ending = asyncio.ensure_future(process.wait())
+        try:
+            while not (await asyncio.wait([ending], timeout=_LOOK))[0]:
+                before = self._disk.trouble
+                anew = self._disk.look()
+                if self._disk.trouble is not None and before is None:
+                    self._tell(self._disk.trouble)
+                if anew:
+                    self._tell(f"nats-server {process.pid} could not write, and there is room: started anew")
+                    await end(process)
+            return ending.result()
+        finally:
+            ending.cancel()
 
     async def _start_again(self) -> bool:
         await asyncio.sleep(self._pause)

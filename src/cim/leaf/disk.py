@@ -1,0 +1,55 @@
+"""The disk under a server: whether there is room, and whether the server must be started anew to see it.
+
+A nats-server that could not write once keeps that error: it answers no publish any more, also when there is
+room again (seen with 2.15.1). Its log is the only place where it tells.
+"""
+
+import shutil
+from pathlib import Path
+
+ROOM = 16 * 1024 * 1024
+"""Bytes that must be free, two of the largest messages."""
+
+_FAILED = (b"no space left on device", b"JetStream failed to store", b"JetStream out of")
+
+
+class Disk:
+    """What is known of the disk that holds ``folder``, from its free space and the server's log.
+
+    ``trouble`` says in words that there is no room; None while there is.
+    """
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        self._folder, self._log = folder, log
+        self._seen = log.stat().st_size if log.exists() else 0
+        self._failed = False
+        self.trouble: str | None = None
+
+    def look(self) -> bool:
+        """Look again; whether the server failed to write and there is room now: start it anew."""
+        free = shutil.disk_usage(self._folder).free
+        self.trouble = None
+        if free < ROOM:
+            self.trouble = (
+                f"the disk that holds {self._folder} is full ({free // 1024:,} KB are free): nothing is "
+                f"stored until there is room"
+            )
+        news = self._news()
+        self._failed = self._failed or any(failure in news for failure in _FAILED)
+        anew = self._failed and self.trouble is None
+        self._failed = self._failed and not anew
+        return anew
+
+    def _news(self) -> bytes:
+        """What the server has logged since the last look."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(0, 2)
+                if file.tell() < self._seen:  # the server began a new file
+                    self._seen = 0
+                file.seek(self._seen)
+                news = file.read()
+        except FileNotFoundError:
+            return b""
+        self._seen += len(news)
+        return news

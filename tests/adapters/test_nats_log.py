@@ -1,15 +1,21 @@
 """The log over a real server: what all logs hold, and a stream that keeps its history."""
 
 import asyncio
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from cim.adapters.nats.link import ask_api, refusal
+from cim.adapters.nats.link import ask_api, connect, refusal
 from cim.adapters.nats.log import NatsLog
-from cim.adapters.nats.stream import MUST_BE, STREAM, open_stream
+from cim.adapters.nats.stream import MUST_BE, STREAM, is_ready, make_ready, open_stream
+from cim.adapters.system import SystemClock
 from cim.contract.stranger import Stranger
+from cim.leaf.accounts import STEWARD_LIFE, steward_credentials
+from cim.log.append import AppendedTogether, append_together
+from cim.log.chain import Head
 from cim.ports.log import LinkLost, Log, LogRefused, Stored
 from cim.testing.bare_leaf import BareLeaf
 from cim.testing.log_conformance import (
@@ -79,6 +85,61 @@ async def test_a_log_is_opened_again_and_by_many_at_once(leaf: BareLeaf) -> None
     await store(logs[0], commit("evt.documents.Document.a", "a1"))
     await open_stream(leaf.client)
     assert await logs[3].last() == 1
+
+
+async def test_a_stream_that_was_made_before_writes_spanned_entities_is_good_without(leaf: BareLeaf) -> None:
+    await ask_api(leaf.client, f"STREAM.CREATE.{STREAM}", {"name": STREAM, **MUST_BE})
+    log = await NatsLog.open(leaf.client)
+    await store(log, commit("evt.documents.Document.a", "a1"))
+    assert not await is_ready(leaf.client)
+    parts = [(commit(f"evt.documents.Document.{id}", "t1"), 0) for id in "bc"]
+    with pytest.raises(LogRefused, match="made before writes could span entities; `cim up` makes it ready"):
+        await log.attempt_together(parts)
+    async with connect(
+        leaf.server.url, steward_credentials(leaf.keys, int(time.time())), "steward"
+    ) as changing:
+        before = await ask_api(leaf.client, f"STREAM.INFO.{STREAM}", {})
+        await make_ready(changing)
+        with pytest.raises(LinkLost):  # it may do nothing else
+            await ask_api(changing, f"STREAM.PURGE.{STREAM}", {}, 0.3)
+    after = await ask_api(leaf.client, f"STREAM.INFO.{STREAM}", {})
+    assert after["config"]["allow_atomic"]
+    changed = {name for name, value in after["config"].items() if before["config"].get(name) != value}
+    assert changed <= {"allow_atomic", "metadata"}
+    assert await log.attempt_together(parts) == Stored(3)
+    assert [one.id for one in await read_all(log)] == ["a1", "t1", "t1"]
+    with pytest.raises(LinkLost):  # the machine's own user may still change nothing
+        await ask_api(leaf.client, f"STREAM.UPDATE.{STREAM}", after["config"], 0.3)
+
+
+async def test_a_steward_is_one_for_a_minute(leaf: BareLeaf) -> None:
+    late = steward_credentials(leaf.keys, int(time.time()) - STEWARD_LIFE)
+    with pytest.raises(LinkLost):
+        async with connect(leaf.server.url, late, "steward", patience=1.0):
+            pass
+
+
+async def test_more_writes_together_than_the_server_holds_are_all_stored(nats_log: NatsLog) -> None:
+    """It holds fifty at once; what it had no room for is tried again, as anything unclear is."""
+
+    async def write(name: str) -> None:
+        parts = [(commit(f"evt.documents.Document.{name}{side}", name), Head()) for side in "xy"]
+        outcome = await append_together(nats_log, SystemClock(), parts)
+        assert isinstance(outcome, AppendedTogether)
+
+    await asyncio.gather(*(write(f"d{number}") for number in range(120)))
+    assert await nats_log.last() == 240
+
+
+async def test_a_part_of_a_write_together_that_is_too_large_stores_none(nats_log: NatsLog) -> None:
+    parts = [(commit("evt.documents.Document.a", "t1"), 0), (commit("evt.documents.Document.b", "t1"), 0)]
+    for place in (0, 1):
+        large = list(parts)
+        large[place] = (replace(parts[place][0], body=bytes(1 << 24)), 0)
+        with pytest.raises(LogRefused, match="put large content into a Blob"):
+            await nats_log.attempt_together(large)
+    assert await nats_log.last() == 0
+    assert await nats_log.attempt_together(parts) == Stored(2)
 
 
 async def test_no_program_of_the_machine_can_take_history_away(leaf: BareLeaf, nats_log: NatsLog) -> None:

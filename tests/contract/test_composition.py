@@ -225,7 +225,7 @@ def test_a_command_goes_to_one_entity() -> None:
     post = Context("post")
     entity(post, "Card")
     entity(post, "Parcel")
-    with pytest.raises(Misdeclared, match=r"two entities take the command post\.Send"):
+    with pytest.raises(Misdeclared, match=r"two entities or rules take the command post\.Send"):
         compose([post])
 
 

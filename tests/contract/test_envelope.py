@@ -120,3 +120,19 @@ def test_a_derivation_that_cannot_be_read_is_told(name: str, value: str) -> None
 def test_headers_that_others_add_do_not_matter() -> None:
     made = commit()
     assert parsed(made, {**made.headers(), "Nats-Expected-Last-Subject-Sequence": "4"}) == made
+
+
+def test_what_was_written_together_is_named_and_under_the_digest() -> None:
+    made = replace(commit(), derivation=None, partners={"evt.bank.Account.b": 3, "evt.bank.Account.a": 1})
+    headers = made.headers()
+    assert headers["ce-with"] == "evt.bank.Account.a#1,evt.bank.Account.b#3"
+    assert parsed(made, headers) == made
+    assert parsed(made, headers).digest == made.digest != replace(made, partners=None).digest
+    assert (made.at(9).partners, made.linked(5, "0" * 64).partners) == (made.partners, made.partners)
+
+
+@pytest.mark.parametrize("value", ["", "a", "a#x", "b#1,a#2", "a#01", "a#1,"])
+def test_partners_that_no_machine_writes_are_refused(value: str) -> None:
+    made = commit()
+    with pytest.raises(BadEnvelope, match="header ce-with"):
+        parsed(made, {**made.headers(), "ce-with": value})

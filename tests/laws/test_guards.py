@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from cim.actors.actor import Actor
+from cim.actors.together import _catch_up, handle_together
 from cim.adapters.memory.log import MemoryLog
 from cim.log.append import append
 from cim.log.chain import Head
@@ -55,7 +56,9 @@ GUARDS = {
         "outcome = Appended(self.head.link(commit).at(await log.last() + 1))",
     ),
     "a mismatch is swallowed": Guard(
-        append, "reason = answer.reason", "return Appended(linked.at(await log.last()))"
+        append,
+        "return answer if isinstance(answer, Unclear) else",
+        "return Appended(linked.at(await log.last())) if isinstance(answer, Unclear) else",
     ),
     "the id is not compared when it is read back": Guard(
         append, "if found.id == linked.id else Overtaken(found)", ""
@@ -64,20 +67,45 @@ GUARDS = {
         append, "Appended(found) if found.id == linked.id else Overtaken(found)", "Overtaken(found)"
     ),
     "nothing is caught up after another went ahead": Guard(
-        Actor.handle, "await self._catch_up(log)\n            fresh = True", "fresh = True"
+        Actor.handle, "await self.catch_up(log)\n            fresh = True", "fresh = True"
     ),
     "a rejection is made on what was known": Guard(
         Actor.handle, "if fresh:\n                    return", "if True:\n                    return"
     ),
     "an entity is not loaded before it decides": Guard(
-        Actor.handle, "await self._catch_up(log)\n        while", "pass\n        while"
+        Actor.handle, "await self.catch_up(log)\n        while", "pass\n        while"
+    ),
+    "a write that spans entities is stored in part": Guard(
+        MemoryLog.attempt_together,
+        "return Unclear(",
+        "parts = [one for one in parts if one[0] is not commit] or [parts[0]]; continue; (",
+    ),
+    "the expectations of a write that spans entities are ignored": Guard(
+        MemoryLog.attempt_together, "if actual != expected:", "if False:"
+    ),
+    "entities are not caught up before a rule decides anew": Guard(
+        handle_together,
+        "await _catch_up(actors, log)\n            fresh = True\n        return",
+        "fresh = True\n        return",
+    ),
+    "the entities of a rule are read at several moments": Guard(
+        _catch_up, "while before != (now := [actor.head for actor in actors]):", "for now in ([],):"
+    ),
+    "a rule rejects on what was known": Guard(
+        handle_together, "if fresh:\n                    return", "if True:\n                    return"
+    ),
+    "a rule works without the mailboxes": Guard(
+        handle_together, "await stack.enter_async_context(actor.mailbox)", "pass"
+    ),
+    "a rule's command that was seen is forgotten": Guard(
+        handle_together, "(earlier := _earlier(asked, actors, fresh=fresh))", "(earlier := None)"
     ),
     "nobody is told of what changed": Guard(World.apply, "self.tell(entity)", "pass"),
     "an id that was seen is forgotten": Guard(
         Actor.handle, "while (earlier", "self.seen.pop(asked.origin.id, None)\n        while (earlier"
     ),
     "another command under the same id gets the receipt": Guard(
-        Actor._earlier, "if digest == asked.digest:", "if True:"
+        Actor.earlier, "if digest == asked.digest:", "if True:"
     ),
     "entities are worked on without a mailbox": Guard(Actor.handle, "async with self.mailbox:", "if True:"),
     "the chain's digests are not checked": Guard(

@@ -1,13 +1,21 @@
 """The append routine against a log that loses, doubles and delays what it is told."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
 import pytest
 
 from cim.adapters.memory.log import MemoryLog
 from cim.contract.envelope import Commit
-from cim.log.append import Appended, OutcomeUnknown, Overtaken, append
+from cim.log.append import (
+    Appended,
+    AppendedTogether,
+    OutcomeUnknown,
+    Overtaken,
+    append,
+    append_together,
+)
 from cim.log.chain import Head
 from cim.ports.log import LinkLost, Log, LogRefused, Stored, Unclear
 from cim.testing.clock import HandClock
@@ -27,18 +35,24 @@ class FaultyLog:
         self.real = MemoryLog()
         self.attempts, self.reads, self.then = deque(attempts), deque(reads), then
         self.tried = 0
-        self._late: list[tuple[Commit, int]] = []
+        self._late: list[Callable[[], Awaitable[Stored | Unclear]]] = []
 
     async def attempt(self, commit: Commit, expected: int) -> Stored | Unclear:
+        return await self._attempt(partial(self.real.attempt, commit, expected))
+
+    async def attempt_together(self, parts: Sequence[tuple[Commit, int]]) -> Stored | Unclear:
+        return await self._attempt(partial(self.real.attempt_together, parts))
+
+    async def _attempt(self, arrive: Callable[[], Awaitable[Stored | Unclear]]) -> Stored | Unclear:
         self.tried += 1
         fault = self.attempts.popleft() if self.attempts else self.then
         if fault == "refused":
             raise LogRefused("the stream is full")
         if fault == "late":
-            self._late.append((commit, expected))
+            self._late.append(arrive)
         if fault in ("request lost", "late"):
             return Unclear("no answer")
-        answer = await self.real.attempt(commit, expected)
+        answer = await arrive()
         if fault == "cut":
             raise LinkLost("the link was cut")
         unclear = {"ack lost": "no answer", "mismatch": "wrong last sequence (code 10071)"}
@@ -49,8 +63,8 @@ class FaultyLog:
             raise LinkLost("the link was cut while reading back")
         found = await self.real.next_on(subject, after)
         late, self._late = self._late, []
-        for commit, expected in late:
-            await self.real.attempt(commit, expected)
+        for arrive in late:
+            await arrive()
         return found
 
     async def last(self) -> int:
@@ -67,7 +81,7 @@ async def stored(log: Log) -> list[str]:
     return [commit.id async for commit in log.read(">")]
 
 
-@pytest.mark.parametrize(
+FAULTS = pytest.mark.parametrize(
     ("attempts", "reads"),
     [
         ([], []),
@@ -83,6 +97,9 @@ async def stored(log: Log) -> list[str]:
         (["request lost", "cut", "late"], ["cut", "ok", "cut"]),
     ],
 )
+
+
+@FAULTS
 async def test_whatever_is_lost_a_commit_is_stored_once_and_known(
     make: Make, attempts: list[str], reads: list[str]
 ) -> None:
@@ -151,3 +168,48 @@ async def test_a_head_past_the_log_s_end_is_never_believed(make: Make) -> None:
     with pytest.raises(OutcomeUnknown, match="wrong last sequence: 0"):
         await append(log, clock, make("c1"), Head(7, 3, "ab" * 32))
     assert await stored(log) == []
+
+
+@FAULTS
+async def test_whatever_is_lost_commits_together_are_stored_once_and_known(
+    make: Make, attempts: list[str], reads: list[str]
+) -> None:
+    log, clock = FaultyLog(attempts, reads), HandClock(jumps=True)
+    heads = {name: Head() for name in ("j1", "j2")}
+    for id in ("c1", "c2"):
+        parts = [(make(id, subject=f"evt.shop.Jar.{name}"), head) for name, head in heads.items()]
+        outcome = await append_together(log, clock, parts)
+        assert isinstance(outcome, AppendedTogether)
+        heads = {
+            name: head.advance(one) for (name, head), one in zip(heads.items(), outcome.commits, strict=True)
+        }
+    assert await stored(log) == ["c1", "c1", "c2", "c2"]
+    assert [(head.sequence, head.number) for head in heads.values()] == [(3, 2), (4, 2)]
+
+
+@pytest.mark.parametrize("fault", ["ok", "request lost", "late", "ack lost"])
+@pytest.mark.parametrize("place", [0, 1])
+async def test_somebody_else_s_commit_on_one_subject_stores_none(make: Make, fault: str, place: int) -> None:
+    log, clock = FaultyLog([fault]), HandClock(jumps=True)
+    subjects = ["evt.shop.Jar.j1", "evt.shop.Jar.j2"]
+    theirs = Head().link(make("theirs", subject=subjects[place]))
+    await log.real.attempt(theirs, 0)
+    parts = [(make("ours", subject=subject), Head()) for subject in subjects]
+    assert await append_together(log, clock, parts) == Overtaken(theirs.at(1))
+    assert await stored(log) == ["theirs"]
+
+
+async def test_commits_together_that_come_between_two_looks_are_known(make: Make) -> None:
+    """Read back, the first is not there yet, and the second is: it was stored in between."""
+    log, clock = FaultyLog(["late"]), HandClock(jumps=True)
+    parts = [(make("ours", subject=f"evt.shop.Jar.{name}"), Head()) for name in ("j1", "j2")]
+    outcome = await append_together(log, clock, parts)
+    assert isinstance(outcome, AppendedTogether)
+    assert [one.sequence for one in outcome.commits] == [1, 2]
+    assert await stored(log) == ["ours", "ours"]
+
+
+async def test_a_log_that_never_answers_is_told_with_the_id_of_a_write_together(make: Make) -> None:
+    log, clock = FaultyLog(then="request lost"), HandClock(jumps=True)
+    with pytest.raises(OutcomeUnknown, match=r"evt\.shop\.Jar\.j1: outcome of c1 unknown after 3 s"):
+        await append_together(log, clock, [(make("c1"), Head())], patience=3.0)

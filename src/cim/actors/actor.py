@@ -1,6 +1,7 @@
 """One entity at work: its state, its head in the log, and the commands that it has seen."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cim.actors.request import Asked, Receipt, Rejection
@@ -55,8 +56,8 @@ class Actor:
         async with self.mailbox:
             fresh = self.head.sequence == 0
             if fresh:
-                await self._catch_up(log)
-            while (earlier := self._earlier(asked)) is None:
+                await self.catch_up(log)
+            while (earlier := self.earlier(asked)) is None:
                 try:
                     commit, state = self._decided(asked, clock)
                 except Reject as reject:
@@ -65,13 +66,10 @@ class Actor:
                 else:
                     outcome = await append(log, clock, commit, self.head)
                     if isinstance(outcome, Appended):
-                        # What a body leads to is known already, unless an earlier try wrote another.
-                        same = outcome.commit.body == commit.body
-                        head = self.head.advance(outcome.commit)
-                        self._take(outcome.commit, head, state if same else self._folded(outcome.commit))
+                        self.written(outcome.commit, commit, state)
                         continue
                 # Another process went ahead, or may have: no append checks a rejection.
-                await self._catch_up(log)
+                await self.catch_up(log)
                 fresh = True
             return earlier
 
@@ -79,6 +77,12 @@ class Actor:
         """Take in the next commit of this entity; raises when it does not follow or is not known."""
         head = self.head.advance(commit)
         self._take(commit, head, self.state if commit.type == RELEASE else self._folded(commit))
+
+    def written(self, stored: Commit, decided: Commit, state: State) -> None:
+        """Take in the commit that is in the log, of which ``state`` comes if it is the one just decided."""
+        # What a body leads to is known already, unless an earlier try wrote another.
+        same = stored.body == decided.body
+        self._take(stored, self.head.advance(stored), state if same else self._folded(stored))
 
     def _take(self, commit: Commit, head: Head, state: State) -> None:
         self.head, self.state = head, state
@@ -102,7 +106,7 @@ class Actor:
             )
         return codec.read(item, known)
 
-    def _earlier(self, asked: Asked) -> Receipt | Rejection | None:
+    def earlier(self, asked: Asked) -> Receipt | Rejection | None:
         """The first receipt of this very command, or a rejection of another one under its id."""
         found = self.seen.get(asked.origin.id)
         if found is None:
@@ -121,7 +125,8 @@ class Actor:
             return digest == asked.digest
         return self.sealing.is_same(digest, self._subject, asked.command, asked.digest)
 
-    async def _catch_up(self, log: Log) -> None:
+    async def catch_up(self, log: Log) -> None:
+        """Take in what the log holds of this entity past its head."""
         async for commit in log.read(self._subject, self.head.sequence):
             try:
                 self.apply(commit)
@@ -135,16 +140,22 @@ class Actor:
 
         The state is folded from what will be written, so that nothing is written that cannot be read back.
         """
-        commit = self._commit(asked, tuple(self.state.decide(asked.command)), clock)
-        return commit, self._folded(commit)
+        return self.commit(asked, tuple(self.state.decide(asked.command)), clock)
 
-    def _commit(self, asked: Asked, events: tuple[Event, ...], clock: Clock) -> Commit:
+    def commit(
+        self,
+        asked: Asked,
+        events: tuple[Event, ...],
+        clock: Clock,
+        partners: Mapping[str, int] | None = None,
+    ) -> tuple[Commit, State]:
+        """The commit of events, unwritten, and the state behind it; ``partners`` are written with it."""
         if self.sealing is None:
             body, request = codec.write(events), asked.digest
         else:
             body = self.sealing.write(self._subject, events)
             request = self.sealing.request(self._subject, asked.command, asked.digest)
-        return Commit(
+        commit = Commit(
             subject=self._subject,
             number=self.head.number + 1,
             origin=asked.origin,
@@ -155,4 +166,6 @@ class Actor:
             body=body,
             previous=self.head.digest,
             request=request,
+            partners=partners,
         )
+        return commit, self._folded(commit)

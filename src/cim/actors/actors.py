@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from cim.actors.actor import Actor
 from cim.actors.request import Asked, Receipt, Rejection
+from cim.actors.together import handle_together
 from cim.contract.composition import Composition
 from cim.contract.subjects import Ref
 from cim.log.sealing import Sealing
@@ -30,18 +31,27 @@ class Actors:
     ) -> None:
         self._composition, self._log, self._clock, self._source = composition, log, clock, source
         self._sealing = sealing or Sealing()
+        self._rules = composition.rules
         self._limit = warm
         # By the reference as a plain tuple: a dataclass compares and hashes itself in Python.
         self._warm: OrderedDict[tuple[str, str, str], Actor] = OrderedDict()
 
     async def handle(self, asked: Asked) -> Receipt | Rejection:
-        """Decide one command; see :meth:`Actor.handle`. Raises :class:`Unknown` for a strange entity."""
-        actor = self._actor(asked.ref)
+        """Decide one command; see :meth:`Actor.handle` and :func:`handle_together`.
+
+        Raises :class:`Unknown` for a strange entity.
+        """
+        rule = self._rules and self._rules.get((asked.ref.context, type(asked.command).__name__))
+        refs = rule.refs(asked.command) if rule else (asked.ref,)
+        actors = [self._actor(ref) for ref in refs]
         try:
-            return await actor.handle(asked, self._log, self._clock)
+            if rule:
+                return await handle_together(rule, asked, actors, self._log, self._clock)
+            return await actors[0].handle(asked, self._log, self._clock)
         except Exception:
-            # What it half knew is dropped: the next command loads it from the log.
-            self._warm.pop(_key(asked.ref), None)
+            # What they half knew is dropped: the next command loads them from the log.
+            for ref in refs:
+                self._warm.pop(_key(ref), None)
             raise
 
     def forget(self, refs: Iterable[Ref]) -> None:

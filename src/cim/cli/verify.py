@@ -24,6 +24,7 @@ from cim.log.archive import contents_of
 from cim.log.chain import BrokenChain, Chains
 from cim.log.erasure import erased
 from cim.log.release import released
+from cim.log.together import Together
 from cim.ports.blobs import BlobMissing
 from cim.ports.keys import PersonErased
 from cim.world.world import World
@@ -78,6 +79,7 @@ class Replay:
     met: int = 0
     rewritten: bool = False
     chains: Chains = field(default_factory=Chains)
+    together: Together = field(default_factory=Together)
     digests: set[str] = field(default_factory=set)
     broken: dict[str, dict[str, str]] = field(default_factory=dict)
     """What does not follow and no release has named, by subject and the message's digest."""
@@ -117,6 +119,7 @@ async def _replay(log: NatsLog, world: World, kept: KeptHeads, told: dict[str, A
         verdict.faults.append(f"the log ends at {world.sequence}, it stood at {last}: its tail was cut")
     # What comes behind a first fault does not follow either.
     verdict.faults += [next(iter(broken.values())) for broken in replay.broken.values() if broken]
+    verdict.faults += replay.together.faults()
     verdict.entities = len(world.entities)
     stopped = [entity for entity in world.entities.values() if entity.stopped not in (None, *verdict.faults)]
     verdict.faults += [f"{entity.name}: {entity.stopped}" for entity in stopped]
@@ -136,6 +139,7 @@ def take(replay: Replay, commit: Commit) -> None:
         replay.chains.advance(commit)
     except BrokenChain as broken:
         replay.broken.setdefault(commit.subject, {}).setdefault(commit.digest, str(broken))
+    replay.together.take(commit)
     replay.world.apply(commit)
     # The world names a body that cannot be read.
     with suppress(codec.BadBody):

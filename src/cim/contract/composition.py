@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from cim.contract.entity import EntityType, read_entity
 from cim.contract.projection import ProjectionType, read_projection
 from cim.contract.query import QueryType, read_query
+from cim.contract.rule import RuleType, read_rule
 from cim.contract.subjects import MACHINE, token
 from cim.contract.system import STATE, ComponentType, SystemType, read_component, read_system
 from cim.domain.context import Context
@@ -19,8 +20,8 @@ class Unknown(CimError):
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The modules that run here: their entities by (context, name), components, systems, projections, and
-    queries."""
+    """The modules that run here: their entities by (context, name), components, systems, projections,
+    queries, and rules that span entities by (context, command)."""
 
     contexts: tuple[Context, ...]
     entities: Mapping[tuple[str, str], EntityType]
@@ -28,6 +29,7 @@ class Composition:
     systems: tuple[SystemType, ...]
     projections: tuple[ProjectionType, ...] = ()
     queries: tuple[QueryType, ...] = ()
+    rules: Mapping[tuple[str, str], RuleType] = field(default_factory=dict)
 
     def entity(self, context: str, name: str) -> EntityType:
         """The entity type of that name; raises :class:`Unknown` that lists those there are."""
@@ -72,7 +74,9 @@ def compose(contexts: Iterable[Context]) -> Composition:
                 f"the machine speaks for the context {MACHINE} itself: name the module otherwise"
             )
     _once((context.name for context in contexts), "two modules speak for the context {}: it has one owner")
-    entities = [read_entity(declared) for context in contexts for declared in context.entities]
+    alone = [read_entity(declared) for context in contexts for declared in context.entities]
+    rules = [read_rule(context.name, function, alone) for context in contexts for function in context.rules]
+    entities = [_leading(kind, rules) for kind in alone]
     components = [
         read_component(declared.component, context.name)
         for context in contexts
@@ -90,6 +94,7 @@ def compose(contexts: Iterable[Context]) -> Composition:
         for function in context.queries
     ]
     _named_once(entities, components, systems, projections)
+    _taken_once(alone, rules)
     _asked_by_one_name(contexts)
     _one_writer_each(systems)
     _no_circle(systems)
@@ -102,7 +107,22 @@ def compose(contexts: Iterable[Context]) -> Composition:
         tuple(systems),
         tuple(projections),
         tuple(queries),
+        {(rule.owner, rule.command.__name__): rule for rule in rules},
     )
+
+
+def _taken_once(entities: Iterable[EntityType], rules: Iterable[RuleType]) -> None:
+    """Refuse a command that two entities or rules take."""
+    of_entities = [f"{kind.context}.{name}" for kind in entities for name in kind.commands]
+    _once([*of_entities, *(f"{rule.owner}.{rule.command.__name__}" for rule in rules)], _TWO_TAKERS)
+
+
+def _leading(kind: EntityType, rules: Iterable[RuleType]) -> EntityType:
+    """The entity with the commands of the rules that it leads: these are sent to it."""
+    led = [rule for rule in rules if str(rule.lead.kind) == str(kind)]
+    commands = {rule.command.__name__: rule.command for rule in led}
+    fields = {rule.command.__name__: rule.lead.field for rule in led}
+    return replace(kind, commands={**kind.commands, **commands}, led=fields)
 
 
 def _named_once(
@@ -114,7 +134,6 @@ def _named_once(
     """Refuse whatever has the name of another of its kind."""
     entities = tuple(entities)
     _once((str(kind) for kind in entities), "two entities are named {}: rename one")
-    _once((f"{kind.context}.{name}" for kind in entities for name in kind.commands), _TWO_TAKERS)
     _once((f"{kind.owner}.{kind.name} of {kind.of[1]}" for kind in components), _TWO_COMPONENTS)
     _once(map(str, systems), "two systems are named {}: rename one")
     _once(map(str, projections), "two projections are named {}: rename one")
@@ -128,7 +147,7 @@ def _asked_by_one_name(contexts: Iterable[Context]) -> None:
         _once(names, "a view, a projection or a query are named {} both: rename one")
 
 
-_TWO_TAKERS = "two entities take the command {}: one message, one entity"
+_TWO_TAKERS = "two entities or rules take the command {}: one message, one decision"
 _TWO_COMPONENTS = "two components are named {}: rename one"
 
 

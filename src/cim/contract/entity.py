@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_args, get_origin
 
 from cim.contract.annotations import hints, members
@@ -20,8 +20,9 @@ M = TypeVar("M", Command, Event)
 
 @dataclass(frozen=True, slots=True)
 class EntityType:
-    """What a machine knows of a kind of entity. ``key`` is the field that holds its id; ``personal`` says
-    whether any of its types has personal fields."""
+    """What a machine knows of a kind of entity. ``key`` is the field that holds its id, in all commands but
+    those of a rule that it leads: ``led`` names the field of each of these. ``personal`` says whether any of
+    its types has personal fields."""
 
     context: str
     name: str
@@ -30,9 +31,14 @@ class EntityType:
     commands: Mapping[str, type[Command]]
     events: Mapping[str, type[Event]]
     personal: bool = False
+    led: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.context}.{self.name}"
+
+    def key_for(self, command: str) -> str:
+        """The field of the command of this name that holds the entity's id."""
+        return self.led.get(command, self.key)
 
     def blob_field(self, command: type[Command]) -> str | None:
         """The field of a command that takes large content, if it has exactly one."""
@@ -104,4 +110,5 @@ def _check_defaults(state: type[State], where: str) -> None:
 
 def key_of(kind: EntityType, command: Command) -> str:
     """The id of the entity that a command is for, checked to fit a subject."""
-    return token(getattr(command, kind.key), f"{kind} {kind.key}")
+    key = kind.key_for(type(command).__name__)
+    return token(getattr(command, key), f"{kind} {key}")

@@ -93,6 +93,8 @@ class Commit:
     ``number`` counts the commits of ``subject`` from 1; ``sequence`` is the stream's cursor (0 while
     unwritten). ``request`` is the name and the content's digest of the command that led to it
     (``Receive/5f…``), so that a command that is sent again is told from another one under the same id.
+    ``partners`` are the other commits of the same write, where it spans several entities: their subjects,
+    each with its number there.
 
     What was read from a log knows its subject, type, body and sequence; the rest is taken out of the header
     block when the first of it is asked for. Most readers, projections among them, never do.
@@ -110,6 +112,7 @@ class Commit:
     request: str | None = None
     derivation: Derivation | None = None
     sequence: int = 0
+    partners: Mapping[str, int] | None = None
     # Worked out once, when they are first asked for: the same headers are hashed and written.
     _headers: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
     _digest: str | None = field(default=None, init=False, repr=False, compare=False)
@@ -154,13 +157,15 @@ class Commit:
             found["ce-request"] = self.request
         if self.derivation is not None:
             found |= _derivation_headers(self.derivation)
+        if self.partners is not None:
+            found["ce-with"] = _numbered(self.partners)
         for name, value in found.items():
             _check_value(name, value)
         return dict(sorted(found.items()))
 
     def _named_lines(self) -> bytes:
         """The headers as lines ``name:value`` in the order of their names."""
-        if self.derivation is None and self._headers is None:
+        if self.derivation is None and self.partners is None and self._headers is None:
             origin = self.origin
             request = "" if self.request is None else f"ce-request:{self.request}\n"
             # One text for what nearly every commit has; all that is unusual in it takes the way below.
@@ -223,6 +228,7 @@ class Commit:
             self.request,
             self.derivation,
             sequence,
+            self.partners,
         )
 
     @classmethod
@@ -249,6 +255,7 @@ class Commit:
                 headers.get("ce-request"),
                 _parse_derivation(headers) if "ce-system" in headers else None,
                 sequence,
+                _parse_partners(headers["ce-with"]) if "ce-with" in headers else None,
             )
         except KeyError as missing:
             raise _missing(missing) from missing
@@ -273,7 +280,7 @@ _set_subject, _set_type, _set_body = _SET["subject"], _SET["type"], _SET["body"]
 _set_sequence, _set_block = _SET["sequence"], _SET["_block"]
 _set_number, _set_origin, _set_source = _SET["number"], _SET["origin"], _SET["source"]
 _set_time, _set_schema, _set_previous = _SET["time"], _SET["schema"], _SET["previous"]
-_set_request, _set_derivation = _SET["request"], _SET["derivation"]
+_set_request, _set_derivation, _set_partners = _SET["request"], _SET["derivation"], _SET["partners"]
 _set_headers, _set_digest, _set_lines = _SET["_headers"], _SET["_digest"], _SET["_lines"]
 
 
@@ -301,6 +308,7 @@ def _fill(commit: Commit, block: bytes) -> None:
     _set_previous(commit, previous)
     _set_request(commit, request)
     _set_derivation(commit, None)
+    _set_partners(commit, None)
     _set_headers(commit, None)
     _set_digest(commit, None)
     _set_lines(commit, None)
@@ -344,17 +352,37 @@ def _derivation_headers(derivation: Derivation) -> dict[str, str]:
     return {
         "ce-system": derivation.system,
         "ce-version": derivation.version,
-        "ce-inputs": ",".join(f"{name}#{number}" for name, number in sorted(derivation.inputs.items())),
+        "ce-inputs": _numbered(derivation.inputs),
         "ce-took": f"{derivation.took:.3f}",
         "ce-outcome": derivation.outcome,
     }
 
 
+def _numbered(numbers: Mapping[str, int]) -> str:
+    """Names with a number each, as one value of a header."""
+    return ",".join(f"{name}#{number}" for name, number in sorted(numbers.items()))
+
+
+def _numbers(text: str) -> dict[str, int]:
+    """The names and numbers of a header; raises ValueError."""
+    pairs = (item.rpartition("#") for item in text.split(",") if item)
+    return {name: int(number) for name, _, number in pairs}
+
+
+def _parse_partners(text: str) -> Mapping[str, int]:
+    try:
+        found = _numbers(text)
+    except ValueError as error:
+        raise BadEnvelope(f"header ce-with cannot be read: {error}") from error
+    if not found or _numbered(found) != text:
+        raise BadEnvelope(f"header ce-with is {text!r}, which no machine writes")
+    return found
+
+
 def _parse_derivation(headers: Mapping[str, str]) -> Derivation:
     system = _named(headers, "ce-system")
-    pairs = (item.rpartition("#") for item in _named(headers, "ce-inputs").split(",") if item)
     try:
-        inputs = {name: int(number) for name, _, number in pairs}
+        inputs = _numbers(_named(headers, "ce-inputs"))
         took = float(_named(headers, "ce-took"))
         if not math.isfinite(took):
             raise ValueError(f"{took} milliseconds")

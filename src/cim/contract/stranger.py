@@ -51,6 +51,5 @@ def stored(subject: str, headers: Mapping[str, str], body: bytes, sequence: int)
 def stranger(subject: str, body: bytes, sequence: int, reason: str) -> Stranger:
     """A message that no machine wrote, at its place in the log."""
     mark = hashlib.sha256(b"stranger\n" + subject.encode(errors="replace") + b"\n" + body).hexdigest()
-    return Stranger(
-        subject, 0, _NOBODY, "", "", "", "", body, FIRST_PREVIOUS, None, None, sequence, reason, mark
-    )
+    nobody = (_NOBODY, "", "", "", "")
+    return Stranger(subject, 0, *nobody, body, FIRST_PREVIOUS, sequence=sequence, reason=reason, mark=mark)

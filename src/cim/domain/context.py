@@ -73,6 +73,7 @@ class Context:
         self.views: list[Callable[..., Any]] = []
         self.projections: list[Callable[..., Any]] = []
         self.queries: list[Callable[..., Any]] = []
+        self.rules: list[Callable[..., Any]] = []
 
     def __repr__(self) -> str:
         return f"Context({self.name!r})"
@@ -100,6 +101,12 @@ class Context:
     def system(self, function: F) -> F:
         """Declare a system: its parameters say what it reads and needs, its return type what it writes."""
         self.systems.append(function)
+        return function
+
+    def rule(self, function: F) -> F:
+        """Declare a rule that spans entities: a function of a command and of the states that fields of the
+        command name, which returns the events of each in a tuple. All are written, or none."""
+        self.rules.append(function)
         return function
 
     def projection(self, function: F) -> F:

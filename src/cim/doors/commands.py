@@ -91,7 +91,8 @@ class CommandDoor:
             raise Invalid(f"{kind} {ref.id}: the body must hold exactly one {name}")
         command = codec.typed(items[0].data, command_type)
         if key_of(kind, command) != ref.id:
-            raise Invalid(f"{name} for {getattr(command, kind.key)!r} was sent to {ref}: the ids must agree")
+            named = key_of(kind, command)
+            raise Invalid(f"{name} for {named!r} was sent to {ref}: the ids must agree")
         return Asked(ref, command, origin, content_digest(ref, name, codec.encode([codec.item(command)])))
 
 

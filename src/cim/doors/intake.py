@@ -72,6 +72,7 @@ async def take_in(
             data[field] = plain(stored[-1])
         else:
             data[field] = value
-    if kind.key not in data and len(stored) == 1:
-        data[kind.key] = stored[0].sha256[:ID_DIGITS]
+    key = kind.key_for(name)
+    if key not in data and len(stored) == 1:
+        data[key] = stored[0].sha256[:ID_DIGITS]
     return from_text(data, command)

@@ -36,6 +36,9 @@ PAYLOAD = 64 * 1024
 COOKIE = 3800
 """How many characters a token may have, so that a browser keeps it with its name and attributes."""
 
+STEWARD_LIFE = 60
+"""Seconds that the user is good for who changes a stream's settings."""
+
 _SESSION = re.compile(r"[a-z0-9]{8,32}")
 _QUERY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*")
 _UNLIMITED = -1
@@ -152,6 +155,19 @@ def machine_credentials(keys: Keys) -> Credentials:
     """The user of the machine's own programs: all of MACHINE, without an end, but for taking history away."""
     claims = {"type": "user", "version": 2, "pub": {"deny": list(_NEVER)}} | _NATS_LIMITS
     token = _token(keys.machine, public_key(keys.user), "machine", claims, issued=keys.made_at)
+    return Credentials(token, keys.user)
+
+
+def steward_credentials(keys: Keys, now: int) -> Credentials:
+    """A user that may look at the log's stream and change its settings, and nothing else, for a minute.
+
+    No program of the machine is given it: the leaf uses it itself, where a setting came with a later version.
+    """
+    calls = [f"$JS.API.STREAM.{call}.LOG" for call in ("INFO", "UPDATE")]
+    claims = {"type": "user", "version": 2, "pub": {"allow": calls}} | _NATS_LIMITS
+    token = _token(
+        keys.machine, public_key(keys.user), "steward", claims, issued=now, expires=now + STEWARD_LIFE
+    )
     return Credentials(token, keys.user)
 
 

@@ -13,6 +13,7 @@ from nats.aio.client import Client
 
 from cim.actors.actors import Actors
 from cim.adapters.nats.link import connect
+from cim.adapters.nats.stream import is_ready, make_ready
 from cim.adapters.system import SystemClock, SystemEntropy
 from cim.contract import codec
 from cim.contract.composition import Composition, compose
@@ -21,7 +22,7 @@ from cim.doors.commands import CommandDoor
 from cim.doors.page import PageDoor
 from cim.doors.patience import PatientBlobs
 from cim.doors.queries import MACHINE, QueryDoor
-from cim.leaf.accounts import Credentials, Keys, machine_credentials
+from cim.leaf.accounts import Credentials, Keys, machine_credentials, steward_credentials
 from cim.leaf.cluster import Cluster
 from cim.leaf.heads import keep_head
 from cim.leaf.lock import LeafAddress, MachineLock
@@ -64,6 +65,7 @@ async def leaf(machine: Machine, tell: Tell, *, port: int | None = None) -> Asyn
             user = machine_credentials(keys)
             async with (
                 connect(running.url, user, f"leaf of {machine.name}", tell) as client,
+                _ready_log(client, running, keys, tell),
                 join(
                     machine,
                     client,
@@ -76,6 +78,19 @@ async def leaf(machine: Machine, tell: Tell, *, port: int | None = None) -> Asyn
             ):
                 lock.announce(_address(running, origins[0], user))
                 yield Leaf(node, origins[0])
+
+
+@asynccontextmanager
+async def _ready_log(
+    client: Client, running: Server | Cluster, keys: Keys, tell: Tell
+) -> AsyncIterator[None]:
+    """The log's stream, given what came with a later version than the one that made it."""
+    if not await is_ready(client):
+        steward = steward_credentials(keys, int(SystemClock().now().timestamp()))
+        async with connect(running.url, steward, "steward", tell) as changing:
+            await make_ready(changing)
+        tell("the log was made ready for writes that span entities")
+    yield
 
 
 def compile_views(composition: Composition) -> dict[str, View]:
@@ -92,7 +107,7 @@ def upload(composition: Composition) -> Upload | None:
     for kind in composition.entities.values():
         for name, command in kind.commands.items():
             blob = kind.blob_field(command)
-            texts = [field for field in codec.field_names(command) if field not in (kind.key, blob)]
+            texts = [field for field in codec.field_names(command) if field not in (kind.key_for(name), blob)]
             if blob is not None and len(texts) == 1:
                 return Upload(f"{kind.context}.{name}", blob, texts[0])
     return None

@@ -3,7 +3,7 @@
 Every adapter passes :mod:`cim.testing.log_conformance`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +47,14 @@ class Log(Protocol):
     async def attempt(self, commit: Commit, expected: int) -> Stored | Unclear:
         """Try once to store a commit, if the subject's last message has the sequence ``expected``
         (0: the subject is new). Raises :class:`LogRefused` where no attempt can succeed."""
+        ...
+
+    async def attempt_together(self, parts: Sequence[tuple[Commit, int]]) -> Stored | Unclear:
+        """Try once to store commits on different subjects, each with what is expected of its own: all of
+        them one behind the other in this order, or none. The answer tells the last one's sequence.
+
+        For the rare write that spans entities: it costs many times what one commit does. Raises
+        :class:`LogRefused` where no attempt can succeed."""
         ...
 
     async def next_on(self, subject: str, after: int) -> Commit | None:

@@ -17,9 +17,10 @@ from cim.leaf.server import Server
 
 @dataclass(frozen=True, slots=True)
 class BareLeaf:
-    """A supervised nats-server, the machine's user on it, and a connection of that user."""
+    """A supervised nats-server, its keys, the machine's user on it, and a connection of that user."""
 
     server: Server
+    keys: Keys
     user: Credentials
     client: Client
 
@@ -32,7 +33,7 @@ async def bare_leaf(folder: Path, tell: Callable[[str], None] = lambda text: Non
     user = machine_credentials(keys)
     try:
         async with connect(server.url, user, "test", tell) as client:
-            yield BareLeaf(server, user, client)
+            yield BareLeaf(server, keys, user, client)
     finally:
         await server.stop()
 

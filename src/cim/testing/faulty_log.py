@@ -8,7 +8,7 @@ FoundationDB's simulation: all chance comes from one seed.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -102,16 +102,23 @@ class FaultyLog:
 
     async def attempt(self, commit: Commit, expected: int) -> Stored | Unclear:
         """See :class:`cim.ports.log.Log`; an answer may be lost, late, or out of order."""
+        return await self._attempt(partial(self._store.attempt, commit, expected))
+
+    async def attempt_together(self, parts: Sequence[tuple[Commit, int]]) -> Stored | Unclear:
+        """See :class:`cim.ports.log.Log`; the store itself keeps all or none of them."""
+        return await self._attempt(partial(self._store.attempt_together, parts))
+
+    async def _attempt(self, arrive: Callable[[], Awaitable[Stored | Unclear]]) -> Stored | Unclear:
         await self._pass()
         fate = self._network.fate(FATES)
         if fate == "attempt late":
-            self._network.later(partial(self._store.attempt, commit, expected))
+            self._network.later(arrive)
         if fate in ("attempt lost", "attempt late"):
             await self._network.take_time()
             return Unclear("no answer in time")
-        answer = await self._store.attempt(commit, expected)
+        answer = await arrive()
         if fate == "attempt doubled":
-            self._network.later(partial(self._store.attempt, commit, expected))
+            self._network.later(arrive)
         await self._pass()
         if fate == "attempt cut after":
             raise LinkLost("cut")

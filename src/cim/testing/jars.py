@@ -29,6 +29,14 @@ class Pour(Command):
     jar: str
 
 
+class Move(Command):
+    """Move some from one jar into another."""
+
+    source: str
+    target: str
+    amount: int
+
+
 class Added(Event):
     """One spoonful was added; a command adds one or two."""
 
@@ -40,6 +48,13 @@ class Halved(Event):
     """Half of it, rounded down, was left."""
 
     jar: str
+
+
+class Taken(Event):
+    """Some of it went into another jar."""
+
+    jar: str
+    amount: int
 
 
 jars, labels = Context("jars"), Context("labels")
@@ -62,11 +77,23 @@ class Jar(State):
         parts = (first, command.amount - first) if first else (command.amount,)
         return [Added(command.jar, part) for part in parts]
 
-    def evolve(self, event: Added | Halved) -> "Jar":
+    def evolve(self, event: Added | Halved | Taken) -> "Jar":
         """Adding and halving do not commute."""
+        if isinstance(event, Taken):
+            return self.but(amount=self.amount - event.amount, deeds=self.deeds + 1)
         if isinstance(event, Halved):
             return self.but(amount=self.amount // 2, deeds=self.deeds + 1)
         return self.but(amount=self.amount + event.amount, deeds=self.deeds + 1)
+
+
+@jars.rule
+def move(command: Move, source: Jar, target: Jar) -> tuple[Iterable[Taken], Iterable[Added]]:
+    """Refuses what is not there, and what does not fit."""
+    if source.amount < command.amount:
+        raise Reject(f"only {source.amount} there")
+    if target.amount + command.amount > HOLDS:
+        raise Reject(f"only {HOLDS - target.amount} fit")
+    return [Taken(command.source, command.amount)], [Added(command.target, command.amount)]
 
 
 @jars.component(of=Jar)

@@ -218,6 +218,58 @@ class LogConformance:
         assert same == again
         assert len({same, *others}) == 3
 
+    async def test_commits_are_stored_together_one_behind_the_other(self, log: Log) -> None:
+        first = await store(log, commit("evt.documents.Document.a", "a1"))
+        parts = [
+            (commit("evt.documents.Document.b", "t1"), 0),
+            (commit("evt.documents.Document.a", "t1", number=2), first.sequence),
+            (commit("cmp.documents.Document.c.documents", "t1"), 0),
+        ]
+        assert await log.attempt_together(parts) == Stored(4)
+        found = await read_all(log, after=1)
+        assert found == [one.at(2 + place) for place, (one, _) in enumerate(parts)]
+        assert [one.digest for one in found] == [one.digest for one, _ in parts]
+        assert [one.sequence for one in await read_all(log, "evt.documents.Document.a")] == [1, 3]
+        assert await log.next_on("evt.documents.Document.b", 0) == found[0]
+
+    @pytest.mark.parametrize("wrong", [0, 1, 2])
+    async def test_of_commits_together_none_is_stored_where_one_is_not_expected(
+        self, log: Log, wrong: int
+    ) -> None:
+        for place, id in enumerate("abc"):
+            assert (await store(log, commit(f"evt.documents.Document.{id}", f"{id}1"))).sequence == place + 1
+        subjects = [f"evt.documents.Document.{id}" for id in "abc"]
+        parts = [(commit(subject, "t1", number=2), at) for at, subject in enumerate(subjects, 1)]
+        parts[wrong] = (parts[wrong][0], 0)
+        answer = await log.attempt_together(parts)
+        assert isinstance(answer, Unclear)
+        assert answer.reason
+        assert [one.id for one in await read_all(log)] == ["a1", "b1", "c1"]
+        parts[wrong] = (parts[wrong][0], wrong + 1)
+        assert await log.attempt_together(parts) == Stored(6)
+
+    async def test_of_many_writes_together_on_one_state_one_is_stored(self, log: Log) -> None:
+        def parts(name: str) -> list[tuple[Commit, int]]:
+            subjects = ["evt.documents.Document.a", "evt.documents.Document.b"]
+            return [(commit(subject, name), 0) for subject in (subjects if name < "t4" else subjects[::-1])]
+
+        names = [f"t{number}" for number in range(8)]
+        answers = await asyncio.gather(*(log.attempt_together(parts(name)) for name in names))
+        stored = [name for name, answer in zip(names, answers, strict=True) if answer == Stored(2)]
+        assert len(stored) == 1
+        assert [one.id for one in await read_all(log)] == stored * 2
+
+    async def test_commits_that_name_their_partners_come_back_so(self, log: Log) -> None:
+        subjects = ["evt.documents.Document.a", "evt.documents.Document.b"]
+        parts = [
+            (replace(commit(one, "t1"), partners={other: 1}), 0)
+            for one, other in (subjects, reversed(subjects))
+        ]
+        await log.attempt_together(parts)
+        found = await read_all(log)
+        assert [one.partners for one in found] == [{subjects[1]: 1}, {subjects[0]: 1}]
+        assert [one.digest for one in found] == [one.digest for one, _ in parts]
+
     async def test_the_next_on_a_subject_is_the_first_past_a_sequence(self, log: Log) -> None:
         first = await store(log, commit("evt.documents.Document.a", "a1"))
         await store(log, commit("evt.documents.Document.ab", "ab1"))

@@ -26,7 +26,7 @@ from cim.log.consumer import consume
 from cim.ports.log import LinkLost
 from cim.testing.clock import HandClock
 from cim.testing.faulty_log import FaultyLog, Network, steps
-from cim.testing.jars import Pour, Put, jars, labels
+from cim.testing.jars import Move, Pour, Put, jars, labels
 from cim.world.due import is_due
 from cim.world.schedule import Schedule
 from cim.world.world import World
@@ -46,9 +46,10 @@ PATIENCE = 150
 Step = Callable[[], Coroutine[Any, Any, None]]
 
 
-def ask(command: Put | Pour, id: str) -> Asked:
+def ask(command: Put | Pour | Move, id: str) -> Asked:
     """A command as a client sends it: the same each time it is sent again."""
-    ref, name = Ref("jars", "Jar", command.jar), type(command).__name__
+    jar = command.source if isinstance(command, Move) else command.jar
+    ref, name = Ref("jars", "Jar", jar), type(command).__name__
     digest = content_digest(ref, name, codec.encode([codec.item(command)]))
     return Asked(ref, command, Origin.root(id, "tester"), digest)
 

@@ -19,7 +19,7 @@ from cim.contract.envelope import Commit
 from cim.contract.stranger import Stranger
 from cim.contract.system import STATE
 from cim.log.chain import BrokenChain, Chains
-from cim.testing.jars import HOLDS, SPILLING, Put
+from cim.testing.jars import HOLDS, SPILLING, Move, Put
 from cim.testing.machine import COMPOSITION, Answer, Machine, Process
 from cim.world.world import World
 
@@ -40,6 +40,7 @@ def verdict(machine: Machine, history: History) -> Iterator[str]:
     yield from _once(ours)
     yield from _acknowledged(machine, history)
     yield from _rejected(machine, history)
+    yield from _moved(ours)
     yield from _runs(history)
     for place, process in enumerate(machine.processes):
         yield from (f"world {place}: {text}" for text in _world(process, history, machine.parked))
@@ -102,18 +103,22 @@ def _rejected(machine: Machine, history: History) -> Iterator[str]:
             yield f"lost: {id} was rejected and is in the log"
         if _is_taken(answer, history):
             continue
-        amounts = [folds[at].get(answer.asked.ref.id, {}).get("amount", 0) for at in _during(answer)]
-        if not any(_refuses(answer, amount) for amount in amounts):
-            yield f"stale: {id} was rejected with {answer.outcome.reason!r}, while the jar held {amounts}"
+        held = [folds[at] for at in _during(answer)]
+        if not any(_refuses(answer, jars) for jars in held):
+            yield f"stale: {id} was rejected with {answer.outcome.reason!r}, while the jars held {held}"
 
 
 def _is_taken(answer: Answer, history: History) -> bool:
     """Whether the rejection truly says that the id stands for another command."""
     asked = answer.asked
+    subjects = {asked.ref.events}
+    if isinstance(asked.command, Move):
+        subjects.add(f"evt.jars.Jar.{asked.command.target}")
     for commit in history:
-        if (commit.subject, commit.id) == (asked.ref.events, asked.origin.id):
+        if commit.subject in subjects and commit.id == asked.origin.id:
             said = str(answer.outcome).count(f"id {commit.id} was used at sequence {commit.sequence} ")
-            return commit.request != asked.digest and said == 1
+            if commit.request != asked.digest and said == 1:
+                return True
     return False
 
 
@@ -121,11 +126,41 @@ def _during(answer: Answer) -> range:
     return range(answer.since, answer.until + 1)
 
 
-def _refuses(answer: Answer, amount: int) -> bool:
+def _refuses(answer: Answer, jars: dict[str, Fold]) -> bool:
+    """Whether the reason of a rejection is true of the jars as they stood."""
     command, outcome = answer.asked.command, answer.outcome
-    if not isinstance(command, Put) or not isinstance(outcome, Rejection):
+    if not isinstance(command, Put | Move) or not isinstance(outcome, Rejection):
         return False
+    filled = command.jar if isinstance(command, Put) else command.target
+    amount = jars.get(filled, {}).get("amount", 0)
+    if isinstance(command, Move):
+        there = jars.get(command.source, {}).get("amount", 0)
+        if there < command.amount:
+            return outcome.reason == f"only {there} there"
     return amount + command.amount > HOLDS and outcome.reason == f"only {HOLDS - amount} fit"
+
+
+def _moved(history: History) -> Iterator[str]:
+    """What is moved between two jars is conserved: both commits stand side by side, or neither is there."""
+    halves: defaultdict[str, list[Commit]] = defaultdict(list)
+    for commit in history:
+        if any(item["type"] == "Taken" for item in json.loads(commit.body)) or "ce-with" in commit.headers():
+            halves[commit.id].append(commit)
+    for id, found in halves.items():
+        sequences = [commit.sequence for commit in found]
+        if len(found) != 2 or sequences[1] != sequences[0] + 1:
+            yield f"torn: the move {id} stands at {sequences}"
+            continue
+        amounts = [_fold({"amount": 0, "deeds": 0}, json.loads(one.body))["amount"] for one in found]
+        if sum(amounts) != 0:
+            yield f"torn: the move {id} makes {amounts} of nothing"
+        named = [one.headers().get("ce-with") for one in found]
+        if named != [f"{one.subject}#{one.number}" for one in reversed(found)]:
+            yield f"torn: the commits of the move {id} name {named}, not each other"
+    for at, jars in enumerate(states(history)):
+        for id, jar in jars.items():
+            if not 0 <= jar["amount"] <= HOLDS:
+                yield f"torn: jar {id} holds {jar['amount']} at commit {at}"
 
 
 def states(history: History) -> list[dict[str, Fold]]:
@@ -143,7 +178,8 @@ def states(history: History) -> list[dict[str, Fold]]:
 def _fold(jar: Fold, items: list[dict[str, Any]]) -> Fold:
     amount, deeds = jar["amount"], jar["deeds"]
     for item in items:
-        amount = amount // 2 if item["type"] == "Halved" else amount + item["data"]["amount"]
+        change = -1 if item["type"] == "Taken" else 1
+        amount = amount // 2 if item["type"] == "Halved" else amount + change * item["data"]["amount"]
         deeds += 1
     return {"amount": amount, "deeds": deeds}
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from cim.actors.request import Receipt
 from cim.testing.faulty_log import steps
-from cim.testing.jars import HOLDS, Pour, Put
+from cim.testing.jars import HOLDS, Move, Pour, Put
 from cim.testing.machine import Machine, ask
 from cim.testing.oracle import stored, verdict
 
@@ -76,9 +76,9 @@ async def _client(machine: Machine, jars: list[str], name: int) -> None:
     """One command after the other, each until it is answered; some ids are used again for something else."""
     for number in range(COMMANDS):
         jar, id = machine.chance.choice(jars), f"c{name}-{number}"
-        await machine.send(ask(_command(machine.chance, jar), id))
+        await machine.send(ask(_command(machine.chance, jars, jar), id))
         if machine.chance.random() < 0.2:
-            await machine.send(ask(_command(machine.chance, jar), id))
+            await machine.send(ask(_command(machine.chance, jars, jar), id))
 
 
 async def _intruder(machine: Machine) -> None:
@@ -88,7 +88,10 @@ async def _intruder(machine: Machine) -> None:
     await machine.intrude("parked")
 
 
-def _command(chance: random.Random, jar: str) -> Put | Pour:
+def _command(chance: random.Random, jars: list[str], jar: str) -> Put | Pour | Move:
+    others = [other for other in jars if other != jar]
+    if others and chance.random() < 0.3:
+        return Move(jar, chance.choice(others), chance.randint(1, HOLDS // 2))
     return Pour(jar) if chance.random() < 0.3 else Put(jar, chance.randint(1, HOLDS + 1))
 
 
@@ -97,6 +100,10 @@ def _counted(machine: Machine, wrong: tuple[str, ...]) -> Counter[str]:
     counted = Counter(machine.network.faults)
     counted["crashes"] = machine.crashes
     counted["commands acknowledged"] = acknowledged
+    counted["moves acknowledged"] = sum(
+        isinstance(answer.outcome, Receipt) and isinstance(answer.asked.command, Move)
+        for answer in machine.answers
+    )
     counted["commands rejected"] = len(machine.answers) - acknowledged
     counted["appends acknowledged"] = len(machine.appended)
     counted["lost"] = sum(text.startswith("lost") for text in wrong)

@@ -3,7 +3,7 @@
 import asyncio
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from cim.contract.envelope import Commit
 from cim.contract.stranger import stored
@@ -36,6 +36,15 @@ class MemoryLog:
                 return Unclear(f"wrong last sequence: {actual}")
             # Through the header form and back, so that what cannot be written is not remembered.
             return Stored(self._keep(commit.subject, commit.headers(), commit.body))
+
+    async def attempt_together(self, parts: Sequence[tuple[Commit, int]]) -> Stored | Unclear:
+        async with self._grown:
+            for commit, expected in parts:
+                actual = next(reversed(self._on.get(commit.subject, [])), 0)
+                if actual != expected:
+                    return Unclear(f"wrong last sequence: {actual}")
+            written = [(commit.subject, commit.headers(), commit.body) for commit, _ in parts]
+            return Stored([self._keep(*one) for one in written][-1])
 
     async def intrude(self, subject: str, headers: Mapping[str, str], body: bytes) -> int:
         """Store a message as another program would, without an expectation; returns its sequence."""

@@ -186,14 +186,7 @@ async def ask(
     headers: Mapping[str, str] | None = None,
 ) -> Msg:
     """One request; raises :class:`LinkLost` where no answer came, :class:`LogRefused` if too large."""
-    # The client counts the body alone. The server counts the headers, too, and cuts the connection.
-    lines = [len(name) + len(value.encode()) + 4 for name, value in (headers or {}).items()]
-    size = len(payload) + (sum(lines) + _FRAME if lines else 0)
-    if size > client.max_payload:
-        raise LogRefused(
-            f"{subject}: {size:,} bytes are more than the leaf takes in one message "
-            f"({client.max_payload:,}): put large content into a Blob"
-        )
+    _check_size(client, subject, payload, headers)
     try:
         answer = await client.request(
             subject, payload, timeout=patience, headers=dict(headers) if headers else None
@@ -204,6 +197,26 @@ async def ask(
         raise LinkLost(
             f"{subject}: no answer from the leaf: {type(error).__name__} {error}".rstrip()
         ) from error
+
+
+async def tell(client: Client, subject: str, payload: bytes, headers: Mapping[str, str]) -> None:
+    """Send a message that nobody answers; raises as :func:`ask` does where it cannot be sent."""
+    _check_size(client, subject, payload, headers)
+    try:
+        await client.publish(subject, payload, headers=dict(headers))
+    except (errors.Error, OSError) as error:
+        raise LinkLost(f"{subject}: it was not sent: {type(error).__name__} {error}".rstrip()) from error
+
+
+def _check_size(client: Client, subject: str, payload: bytes, headers: Mapping[str, str] | None) -> None:
+    # The client counts the body alone. The server counts the headers, too, and cuts the connection.
+    lines = [len(name) + len(value.encode()) + 4 for name, value in (headers or {}).items()]
+    size = len(payload) + (sum(lines) + _FRAME if lines else 0)
+    if size > client.max_payload:
+        raise LogRefused(
+            f"{subject}: {size:,} bytes are more than the leaf takes in one message "
+            f"({client.max_payload:,}): put large content into a Blob"
+        )
 
 
 def _end_if_cancelled() -> None:

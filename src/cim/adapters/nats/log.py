@@ -1,7 +1,8 @@
 """The log over JetStream: one request an append, direct reads, one pull consumer to follow."""
 
 import base64
-from collections.abc import AsyncIterator, Mapping
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Self
 
 import msgspec
@@ -10,13 +11,17 @@ from nats.aio.msg import Msg
 
 from cim.adapters.nats.direct import NO_MESSAGE, messages, sequence_of
 from cim.adapters.nats.follow import follow
-from cim.adapters.nats.link import ask, ask_api, refusal
+from cim.adapters.nats.link import ask, ask_api, refusal, tell
 from cim.adapters.nats.stream import STREAM, open_stream
 from cim.contract.envelope import Commit
 from cim.contract.stranger import stored
 from cim.ports.log import LinkLost, LogRefused, Stored, Unclear
 
-_REFUSED = {10054: "the message is larger than the stream takes", 10077: "the stream is full"}
+_REFUSED = {
+    10054: "the message is larger than the stream takes",
+    10077: "the stream is full",
+    10174: "this log was made before writes could span entities; `cim up` makes it ready for them",
+}
 
 
 class NatsLog:
@@ -37,14 +42,28 @@ class NatsLog:
             message = await ask(self._client, commit.subject, commit.body, headers=headers)
         except LinkLost as lost:
             return Unclear(str(lost))
-        answer = msgspec.json.decode(message.data)
-        trouble = refusal(answer)
-        if trouble is None and not answer.get("duplicate"):
-            return Stored(int(answer["seq"]))
-        code, text = trouble or (0, "duplicate")
-        if code in _REFUSED:
-            raise LogRefused(f"{commit.subject}: {_REFUSED[code]}")
-        return Unclear(f"{text} (code {code})")
+        return _judged(commit, message)
+
+    async def attempt_together(self, parts: Sequence[tuple[Commit, int]]) -> Stored | Unclear:
+        """See :class:`cim.ports.log.Log`. JetStream holds the messages of a batch back until the one that
+        commits it, and checks their expectations then (ADR-50 of nats-architecture-and-design)."""
+        batch = secrets.token_hex(16)
+        try:
+            for number, (commit, expected) in enumerate(parts, 1):
+                headers = {
+                    **commit.headers(),
+                    "Nats-Expected-Last-Subject-Sequence": str(expected),
+                    "Nats-Batch-Id": batch,
+                    "Nats-Batch-Sequence": str(number),
+                }
+                if number < len(parts):
+                    # What is wrong with it the answer to the last one tells.
+                    await tell(self._client, commit.subject, commit.body, headers)
+            headers["Nats-Batch-Commit"] = "1"
+            message = await ask(self._client, commit.subject, commit.body, headers=headers)
+        except LinkLost as lost:
+            return Unclear(str(lost))
+        return _judged(commit, message)
 
     async def next_on(self, subject: str, after: int) -> Commit | None:
         # From the leader: a direct get may be answered by a replica that lags behind.
@@ -73,6 +92,18 @@ class NatsLog:
 
     def follow(self, after: int) -> AsyncIterator[list[Commit]]:
         return follow(self._client, after)
+
+
+def _judged(commit: Commit, message: Msg) -> Stored | Unclear:
+    """What the answer to a publish means."""
+    answer = msgspec.json.decode(message.data)
+    trouble = refusal(answer)
+    if trouble is None and not answer.get("duplicate"):
+        return Stored(int(answer["seq"]))
+    code, text = trouble or (0, "duplicate")
+    if code in _REFUSED:
+        raise LogRefused(f"{commit.subject}: {_REFUSED[code]}")
+    return Unclear(f"{text} (code {code})")
 
 
 def stored_commit(message: Msg) -> Commit:

@@ -26,6 +26,10 @@ MUST_BE: dict[str, Any] = {
 }
 """No deletion, no purge, no limits: what is in the log stays."""
 
+MADE_WITH: dict[str, Any] = {"allow_atomic": True}
+"""What a new stream has beside :data:`MUST_BE`: writes that span subjects, all or none. A stream that was
+made before is good without it: :func:`make_ready` sets it."""
+
 MUST_NOT_BE: dict[str, str] = {
     "allow_msg_ttl": "messages can vanish from it",
     "no_ack": "nobody is told what was stored",
@@ -53,7 +57,7 @@ async def _found_or_made(client: Client, replicas: int) -> dict[str, Any]:
     answer = await ask_api(client, f"STREAM.INFO.{STREAM}", {})
     trouble = refusal(answer)
     if trouble is not None and trouble[0] == _NO_STREAM:
-        wanted = {"name": STREAM, "num_replicas": replicas, **MUST_BE}
+        wanted = {"name": STREAM, "num_replicas": replicas, **MUST_BE, **MADE_WITH}
         answer = await ask_api(client, f"STREAM.CREATE.{STREAM}", wanted, patience=10)
         trouble = refusal(answer)
     if trouble is None:
@@ -61,6 +65,26 @@ async def _found_or_made(client: Client, replicas: int) -> dict[str, Any]:
     text = f"stream {STREAM} cannot be opened: {trouble[1]} (code {trouble[0]})"
     # In a cluster that has just begun there may be no leader yet, or too few nodes that have answered.
     raise LinkLost(text) if replicas > 1 else LogRefused(text)
+
+
+async def is_ready(client: Client) -> bool:
+    """Whether the stream has all that a new one is made with."""
+    answer = await ask_api(client, f"STREAM.INFO.{STREAM}", {})
+    config = answer.get("config") or MADE_WITH
+    return all(config.get(name) == value for name, value in MADE_WITH.items())
+
+
+async def make_ready(client: Client) -> None:
+    """Set what a new stream is made with on one that was made before, and nothing else. The user must be one
+    that may do so: the machine's programs may not. Raises :class:`LogRefused`."""
+    answer = await ask_api(client, f"STREAM.INFO.{STREAM}", {})
+    if refusal(answer) is None:
+        wanted = {**answer["config"], **MADE_WITH}
+        answer = await ask_api(client, f"STREAM.UPDATE.{STREAM}", wanted, patience=10)
+    trouble = refusal(answer)
+    if trouble is not None:
+        raise LogRefused(f"stream {STREAM} cannot be made ready: {trouble[1]} (code {trouble[0]})")
+    _check(answer["config"], replicas_of(client))
 
 
 def _check(found: dict[str, Any], replicas: int) -> None:

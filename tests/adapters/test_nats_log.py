@@ -113,7 +113,7 @@ async def test_a_stream_that_was_made_before_writes_spanned_entities_is_good_wit
 
 
 async def test_a_steward_is_one_for_a_minute(leaf: BareLeaf) -> None:
-    late = steward_credentials(leaf.keys, int(time.time()) - STEWARD_LIFE)
+    late = steward_credentials(leaf.keys, int(time.time()) - STEWARD_LIFE - 5)
     with pytest.raises(LinkLost):
         async with connect(leaf.server.url, late, "steward", patience=1.0):
             pass

@@ -1,14 +1,17 @@
 """A rule that spans entities, from the command line to the log and back: sent, shown, verified, moved on."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cim.adapters.nats.link import ask_api, connect
+from cim.adapters.nats.log import NatsLog
 from cim.adapters.nats.stream import MUST_BE, STREAM, is_ready
 from cim.leaf.accounts import Credentials
 from cim.testing.bare_leaf import bare_leaf
+from cim.testing.log_conformance import commit, store
 from cim.testing.processes import Place, place
 
 MODULE = '''"""Accounts, and money that goes from one to another."""
@@ -170,3 +173,20 @@ def test_a_machine_that_was_made_before_is_made_ready_when_it_is_up(till: Place)
     assert asyncio.run(ready())
     assert balances(till) == {"ada": 5, "bob": 3}
     assert till.cim("verify", "--json").data[0]["faults"] == []
+
+
+def test_half_of_such_a_write_is_found_by_verify(till: Place) -> None:
+    body = b'[{"type":"Got","version":1,"data":{"account":"bob","amount":3}}]'
+    made = commit("evt.bank.Account.bob", "t1", body)
+    half = replace(made, partners={"evt.bank.Account.ada": 1}, type="bank.Account.Committed")
+
+    async def store_half() -> None:
+        async with bare_leaf(till.state) as leaf:
+            await store(await NatsLog.open(leaf.client), half)
+
+    asyncio.run(store_half())
+    done = till.cim("verify", "--json")
+    assert (done.code, done.data[0]["faults"]) == (
+        1,
+        [f"{half.subject} #1 was written together with evt.bank.Account.ada #1, which is missing or another"],
+    )

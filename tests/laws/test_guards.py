@@ -105,7 +105,7 @@ GUARDS = {
         Actor.handle, "while (earlier", "self.seen.pop(asked.origin.id, None)\n        while (earlier"
     ),
     "another command under the same id gets the receipt": Guard(
-        Actor.earlier, "if digest == asked.digest:", "if True:"
+        Actor.earlier, "if self._is_same(digest, asked):", "if True:"
     ),
     "entities are worked on without a mailbox": Guard(Actor.handle, "async with self.mailbox:", "if True:"),
     "the chain's digests are not checked": Guard(

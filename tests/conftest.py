@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import hypothesis  # noqa: F401  (its plugin would load it in the middle of a deep stack, and fail there)
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw, ImageFont
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -14,6 +14,10 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 
 from cim.testing.papers import draw_papers
 from cim.testing.processes import Place, place
+
+# How long examples take says how busy the machine is, and nothing about the code.
+settings.register_profile("cim", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cim")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

@@ -99,6 +99,35 @@ def test_a_body_of_another_form_is_refused(body: bytes) -> None:
         codec.decode(body)
 
 
+def test_a_record_that_was_read_is_written_whole_with_its_defaults() -> None:
+    made, back = Score("good", 1.0), codec.typed({"label": "good", "score": 1.0}, Score)
+    (unread,) = codec.unread(codec.encode([Item("Score", 1, {"label": "good", "score": 1.0})]))
+    assert vars(made) == vars(back) == vars(codec.read(unread, Score))
+    assert codec.plain(back) == {"label": "good", "score": 1.0, "other": None}
+    assert codec.write([made]) == codec.write([back])
+
+
+class Parcel(Command):
+    labels: dict[str, str]
+    blobs: tuple[Blob, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"labels": {}, "weight": 1}, "Parcel has no field 'weight': it has labels, blobs"),
+        (
+            {"labels": {}, "blobs": [{"sha256": "ab", "size": 2, "media": "a/b", "x": None}]},
+            r"Parcel.blobs\[0\] has no field 'x': it has sha256, size, media",
+        ),
+    ],
+)
+def test_a_field_that_nobody_knows_is_named_where_it_matters(data: Any, said: str) -> None:
+    with pytest.raises(BadBody, match=said):
+        codec.typed_whole(data, Parcel)
+    assert codec.typed_whole({"labels": {"any": "name"}}, Parcel) == Parcel({"any": "name"})
+
+
 def test_unknown_fields_are_passed_over_and_the_last_of_doubled_keys_counts() -> None:
     # What newer writers add must not stop older readers. Doubled keys are under the digest as they stand.
     (one,) = codec.decode(

@@ -121,6 +121,20 @@ HEADERS = ORIGIN.headers()
         ("cmd.notes.Note.a.Write.test", body("Attach", note="a"), HEADERS, "must hold exactly one Write"),
         ("cmd.notes.Note.a.Write.test", body("Write", note="a"), HEADERS, "missing required field `text`"),
         ("cmd.notes.Note.a.Write.test", body("Write", note="a", text=7), HEADERS, "`$.text`"),
+        (
+            "cmd.notes.Note.a.Write.test",
+            body("Write", note="a", text="b", color="red"),
+            HEADERS,
+            "Write has no field 'color': it has note, text",
+        ),
+        (
+            "cmd.notes.Note.a.Attach.test",
+            body(
+                "Attach", note="a", title="t", scan={"sha256": "ab", "size": 1, "media": "a/b", "name": "c"}
+            ),
+            HEADERS,
+            "Attach.scan has no field 'name': it has sha256, size, media",
+        ),
         ("cmd.notes.Note.a.Write.test", WRITE, {}, "header ce-id is missing"),
         ("cmd.notes.Note.a.Write.test", WRITE, {"ce-id": "1"}, "header ce-correlation is missing"),
         ("cmd.notes.Note.a.Write.test", WRITE, HEADERS | {"ce-id": "a b"}, "the command's id 'a b'"),

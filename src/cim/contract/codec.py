@@ -5,7 +5,7 @@ decimals as strings and times as ISO 8601.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -125,6 +125,30 @@ def typed(data: Any, kind: type[T]) -> T:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         raise BadBody(f"{kind.__name__}: {error}") from error
+
+
+def typed_whole(data: Any, kind: type[T]) -> T:
+    """As :func:`typed`, and a field that the record does not have is refused by name: whoever asks for
+    something must not believe that it was heard."""
+    record = typed(data, kind)
+    unknown = next(_unknown(data, plain(record), kind.__name__), None)
+    if unknown is not None:
+        where, name, known = unknown
+        raise BadBody(f"{where} has no field {name!r}: it has {', '.join(known) or 'none'}")
+    return record
+
+
+def _unknown(data: Any, read: Any, where: str) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """What stands in plain data and was not read: where, its name, and what is there."""
+    if isinstance(data, dict) and isinstance(read, dict):
+        for name, value in data.items():
+            if name not in read:
+                yield where, str(name), tuple(read)
+            else:
+                yield from _unknown(value, read[name], f"{where}.{name}")
+    elif isinstance(data, list) and isinstance(read, list | tuple):
+        for place, (one, other) in enumerate(zip(data, read, strict=False)):
+            yield from _unknown(one, other, f"{where}[{place}]")
 
 
 def from_text(data: dict[str, Any], kind: type[T]) -> T:

@@ -15,6 +15,11 @@ class Record:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(frozen=True)(cls)
+        # A default that stands on the class as well is what a value without the field would fall back to:
+        # read from a body and written again it would say less than before, and another default would change it.
+        for field in dataclasses.fields(cls):  # type: ignore[arg-type]  # it is one by now
+            if field.name in cls.__dict__:
+                delattr(cls, field.name)
 
     def but(self, **changes: Any) -> Self:
         """The same record with some fields changed; an unknown field is a ``TypeError``."""

@@ -89,7 +89,7 @@ class CommandDoor:
         items = codec.decode(body)
         if len(items) != 1 or items[0].type != name:
             raise Invalid(f"{kind} {ref.id}: the body must hold exactly one {name}")
-        command = codec.typed(items[0].data, command_type)
+        command = codec.typed_whole(items[0].data, command_type)
         if key_of(kind, command) != ref.id:
             named = key_of(kind, command)
             raise Invalid(f"{name} for {named!r} was sent to {ref}: the ids must agree")

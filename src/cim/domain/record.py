@@ -16,7 +16,7 @@ class Record:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(frozen=True)(cls)
         # A default that stands on the class as well is what a value without the field would fall back to:
-        # read from a body and written again it would say less than before, and another default would change it.
+        # read from a body and written again it would say less, and another default would change it.
         for field in dataclasses.fields(cls):  # type: ignore[arg-type]  # it is one by now
             if field.name in cls.__dict__:
                 delattr(cls, field.name)

@@ -1,6 +1,8 @@
 """Entities with personal values: what the log holds, and what a command meets once its person is erased."""
 
+import asyncio
 import datetime
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from cim.actors.actors import Actors
 from cim.actors.request import Asked, Receipt, Rejection, content_digest
 from cim.adapters.memory.keys import MemoryKeys
 from cim.adapters.memory.log import MemoryLog
+from cim.adapters.sqlite.keys import SqliteKeys
 from cim.contract import codec
 from cim.contract.composition import compose
 from cim.contract.envelope import Origin
@@ -118,3 +121,15 @@ def test_a_module_is_written_and_tested_without_any_of_this() -> None:
     from cim.testing.given import given
 
     given(Customer).when(REGISTER).then(Registered("ada", "Ada Lovelace", datetime.date(1815, 12, 10), 3))
+
+
+async def test_keys_of_many_new_persons_are_on_disk_before_their_events(tmp_path: Path) -> None:
+    log, keys = MemoryLog(), SqliteKeys(tmp_path / "keys.sqlite")
+    machine = Actors(COMPOSITION, log, HandClock(), "cim:shop", sealing=Sealing(keys))
+    ids = [f"c{number}" for number in range(100)]
+    commands = [asked(Register(id, "Name"), id, Ref("shop", "Customer", id)) for id in ids]
+    assert all(isinstance(one, Receipt) for one in await asyncio.gather(*map(machine.handle, commands)))
+    keys.close()
+    again = Sealing(SqliteKeys(tmp_path / "keys.sqlite"))
+    bodies = [again.body(commit) async for commit in log.read(">")]
+    assert sum(b'"name":"Name"' in body for body in bodies) == 100

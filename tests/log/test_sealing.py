@@ -1,8 +1,10 @@
 """Personal values sealed and opened: every type comes back, none where it was not put, none once erased."""
 
+import asyncio
 import datetime
 import decimal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -244,3 +246,39 @@ def test_without_a_store_it_neither_seals_nor_opens() -> None:
     with pytest.raises(KeyLost):
         Sealing().write(ADA, [Registered("ada", "Ada", None, 1)])
     assert Sealing().sealed("here", Ref("a", "B", "c"), None) == {"context": "a", "entity": "B", "id": "c"}
+
+
+class SlowKeys(MemoryKeys):
+    """Tells what is made at once, and lets others ask meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[set[str]] = []
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+    def prepare(self, persons: Collection[str]) -> None:
+        self.batches.append(set(persons))
+        self.asked.set()
+        self.go_on.wait(10)
+        super().prepare(persons)
+
+
+async def test_keys_that_many_need_at_a_time_are_made_at_once() -> None:
+    keys = SlowKeys()
+    sealing = Sealing(keys)
+
+    async def write(id: str) -> bytes:
+        subject, record = f"evt.shop.Customer.{id}", Registered(id, "Name", None, 1)
+        await sealing.prepare(subject, [record, Close(id)])
+        assert keys.find(f"shop.Customer.{id}") is not None
+        return sealing.write(subject, [record])
+
+    tasks = [asyncio.create_task(write(f"c{number}")) for number in range(20)]
+    await asyncio.to_thread(keys.asked.wait, 10)
+    keys.go_on.set()
+    await asyncio.gather(*tasks)
+    assert len(keys.batches) <= 2
+    assert len(set.union(*keys.batches)) == 20
+    await sealing.prepare("evt.shop.Customer.c1", [Registered("c1", "Name", None, 1)])
+    await sealing.prepare("evt.shop.Customer.new", [Registered("new", ERASED, None, 1)])
+    assert len(keys.batches) <= 2

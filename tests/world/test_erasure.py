@@ -157,5 +157,5 @@ async def test_who_opens_a_log_learns_first_who_was_erased_and_finishes_it(fille
     sealing, destroyed = Sealing(filled.keys), list[str]()
     assert await settle(filled.log, sealing, destroyed.append) == await filled.log.last()
     assert destroyed == ["shop.Customer.ada"]
-    assert sealing.has_forgotten("shop.Customer.ada")
+    assert sealing.forgotten == {"shop.Customer.ada"}
     assert await settle(MemoryLog(), sealing) == 0

@@ -59,7 +59,10 @@ class Actor:
                 await self.catch_up(log)
             while (earlier := self.earlier(asked)) is None:
                 try:
-                    commit, state = self._decided(asked, clock)
+                    events = tuple(self.state.decide(asked.command))
+                    if self.sealing is not None:
+                        await self.sealing.prepare(self._subject, (asked.command, *events))
+                    commit, state = self.commit(asked, events, clock)
                 except Reject as reject:
                     if fresh:
                         return Rejection(str(self.ref), str(reject))
@@ -135,13 +138,6 @@ class Actor:
                     raise
                 self.head = self.head.past(commit)
 
-    def _decided(self, asked: Asked, clock: Clock) -> tuple[Commit, State]:
-        """What the command leads to, unwritten, and the state behind it.
-
-        The state is folded from what will be written, so that nothing is written that cannot be read back.
-        """
-        return self.commit(asked, tuple(self.state.decide(asked.command)), clock)
-
     def commit(
         self,
         asked: Asked,
@@ -149,7 +145,10 @@ class Actor:
         clock: Clock,
         partners: Mapping[str, int] | None = None,
     ) -> tuple[Commit, State]:
-        """The commit of events, unwritten, and the state behind it; ``partners`` are written with it."""
+        """The commit of events, unwritten, and the state behind it; ``partners`` are written with it.
+
+        The state is folded from what will be written, so that nothing is written that cannot be read back.
+        """
         if self.sealing is None:
             body, request = codec.write(events), asked.digest
         else:

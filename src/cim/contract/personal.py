@@ -28,6 +28,10 @@ class PersonalFields:
     person: str | None
     of: tuple[str, str]
 
+    def says_nothing(self, record: Any) -> bool:
+        """Whether every personal value of a record reads as one that was erased."""
+        return all(getattr(record, name) == erased for name, erased in self.erased.items())
+
     def person_of(self, record: Any, own: Ref | None) -> Ref:
         """Whose the values of a record are; ``own`` is the entity that the record is of."""
         if self.person is not None:

@@ -9,11 +9,13 @@ up, because the length of a name tells something of it.
 XChaCha20-Poly1305 by libsodium: a random nonce of 24 bytes does not repeat, however often a key is used.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Any
 
@@ -84,14 +86,42 @@ class Sealing:
         self._keys, self._chance = keys, chance
         self._erased: set[str] = set()
         self._lost: set[str] = set()
+        self._wanted: set[str] = set()
+        self._making = asyncio.Lock()
+
+    async def prepare(self, subject: str, records: Iterable[Any]) -> None:
+        """Have the keys made that :meth:`write` needs for some records, so that it waits for no disk: keys
+        that several ask for at a time are made at once, in a thread. Whoever has none by then is told there.
+        """
+        wanted = {person for record in records for person in self._not_at_hand(subject, record)}
+        if not wanted or self._keys is None:
+            return
+        self._wanted |= wanted
+        async with self._making:
+            # Who waited while theirs were made goes on, so that those who come now are made together.
+            if wanted & self._wanted:
+                batch, self._wanted = self._wanted, set()
+                await asyncio.to_thread(self._keys.prepare, batch)
+
+    def _not_at_hand(self, subject: str, record: Any) -> Iterator[str]:
+        found = personal_fields(type(record))
+        if found is None or self._keys is None or found.says_nothing(record):
+            return
+        own, _ = parse_stored(subject)
+        with suppress(CimError):  # said where it is sealed
+            person = person_name(found.person_of(record, own))
+            known = person in self._erased or person in self._lost
+            if not known and not self._keys.is_at_hand(person):
+                yield person
 
     def forget(self, person: str) -> None:
         """Open nothing of this person any more, and seal nothing: an entry in the log says so."""
         self._erased.add(person)
 
-    def has_forgotten(self, person: str) -> bool:
-        """Whether an entry said that this person was erased."""
-        return person in self._erased
+    @property
+    def forgotten(self) -> AbstractSet[str]:
+        """Those of whom an entry said that they were erased, as it stands at any time."""
+        return self._erased
 
     def write(self, subject: str, records: Iterable[Any]) -> bytes:
         """The body that holds some records, personal values sealed.
@@ -205,7 +235,7 @@ class Sealing:
         Raises :class:`PersonErased`, :class:`KeyLost`.
         """
         found = personal_fields(type(command))
-        if found is None or all(getattr(command, name) == erased for name, erased in found.erased.items()):
+        if found is None or found.says_nothing(command):
             return digest
         own, _ = parse_stored(subject)
         key = self._key_to_seal(person_name(found.person_of(command, own)))

@@ -3,6 +3,7 @@
 Every adapter passes :mod:`cim.testing.keys_conformance`.
 """
 
+from collections.abc import Collection
 from typing import Protocol
 
 from cim.domain.errors import CimError
@@ -30,6 +31,15 @@ class KeyStore(Protocol):
         """The person's key, made where there is none, on disk before this returns.
 
         Raises :class:`PersonErased`."""
+        ...
+
+    def is_at_hand(self, person: str) -> bool:
+        """Whether :meth:`find` gives the person's key at once, without a look at the disk."""
+        ...
+
+    def prepare(self, persons: Collection[str]) -> None:
+        """Have the keys of these at hand, made for those who have none and were not erased, all on disk
+        before this returns."""
         ...
 
     def destroy(self, person: str) -> None:

@@ -27,6 +27,16 @@ class KeysConformance:
                 ask("a")
         assert keys.find("b") == kept
 
+    def test_keys_are_prepared_for_many_at_once(self, keys: KeyStore) -> None:
+        kept = keys.make("a")
+        keys.destroy("b")
+        keys.prepare(["a", "b", "c", "d", "c"])
+        assert [keys.is_at_hand(person) for person in "abcde"] == [True, False, True, True, False]
+        assert keys.find("a") == kept
+        assert None is not keys.find("c") != keys.find("d") is not None
+        with pytest.raises(PersonErased):
+            keys.find("b")
+
     def test_who_never_had_a_key_can_be_erased(self, keys: KeyStore) -> None:
         keys.destroy("a")
         with pytest.raises(PersonErased):

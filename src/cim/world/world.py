@@ -52,7 +52,7 @@ class World:
         self._composition = composition
         self._sealing, self._history = sealing or Sealing(), history
         self._holding: defaultdict[str, set[Ref]] = defaultdict(set)
-        self._plain: defaultdict[str, set[Ref]] = defaultdict(set)
+        self._settled = frozenset(self._sealing.forgotten)  # nothing of these is ever opened here
         self._stale: set[Ref] = set()
         self._forgetters: list[Forgetter] = []
         self.entities: dict[Ref, Entity] = {}
@@ -203,9 +203,10 @@ class World:
         if said is None:
             return False
         self._sealing.forget(said.person)
-        self._stale |= self._plain.pop(said.person, set())
+        held = self.holding(said.person)
+        self._stale |= held if said.person not in self._settled else set()
         for forgetter in self._forgetters:
-            forgetter(said.person, self.holding(said.person))
+            forgetter(said.person, held)
         return True
 
     def _opened(self, entity: Entity, commit: Commit) -> bytes:
@@ -213,8 +214,6 @@ class World:
             return commit.body
         for person in persons_in(commit.body):
             self._holding[person].add(entity.ref)
-            if not self._sealing.has_forgotten(person):
-                self._plain[person].add(entity.ref)
         return self._sealing.body(commit)
 
     def _tell_of_late(self, entity: Entity, commit: Commit) -> None:
@@ -222,7 +221,7 @@ class World:
         if not (self.caught_up and holds_sealed(commit.body)):
             return
         with suppress(codec.BadBody):  # it stops its entity
-            for person in filter(self._sealing.has_forgotten, persons_in(commit.body)):
+            for person in persons_in(commit.body) & self._sealing.forgotten:
                 for forgetter in self._forgetters:
                     forgetter(person, {entity.ref})
 

@@ -1,6 +1,7 @@
 """Keys of persons in memory, for tests."""
 
 import os
+from collections.abc import Collection
 
 from cim.ports.keys import PersonErased
 
@@ -22,6 +23,15 @@ class MemoryKeys:
     def make(self, person: str) -> bytes:
         """See :meth:`cim.ports.keys.KeyStore.make`."""
         return self.find(person) or self._keys.setdefault(person, os.urandom(KEY_BYTES)) or b""
+
+    def is_at_hand(self, person: str) -> bool:
+        """See :meth:`cim.ports.keys.KeyStore.is_at_hand`."""
+        return self._keys.get(person) is not None
+
+    def prepare(self, persons: Collection[str]) -> None:
+        """See :meth:`cim.ports.keys.KeyStore.prepare`."""
+        for person in persons:
+            self._keys.setdefault(person, os.urandom(KEY_BYTES))
 
     def destroy(self, person: str) -> None:
         """See :meth:`cim.ports.keys.KeyStore.destroy`."""

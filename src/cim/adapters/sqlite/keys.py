@@ -9,8 +9,8 @@ SQLite takes it back or has it whole. What the disk itself keeps of overwritten 
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cim.domain.errors import CimError
@@ -40,48 +40,73 @@ class SqliteKeys:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
         self._warm: dict[str, bytes] = {}
-        self._connection: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
 
     def find(self, person: str) -> bytes | None:
         """See :meth:`cim.ports.keys.KeyStore.find`."""
-        with self._lock:
-            return self._find(person)
-
-    def make(self, person: str) -> bytes:
-        """See :meth:`cim.ports.keys.KeyStore.make`."""
-        with self._lock:
-            found = self._find(person)
-            if found is None:
-                self._write(_MAKE, (person, os.urandom(KEY_BYTES)))
-                found = self._find(person)
-            assert found is not None
-            return found
-
-    def destroy(self, person: str) -> None:
-        """See :meth:`cim.ports.keys.KeyStore.destroy`."""
-        with self._lock:
-            self._warm.pop(person, None)
-            if not self._path.exists() or self._rows(person) != [(None,)]:
-                self._write(_DESTROY, (person,))
-
-    def close(self) -> None:
-        """Let go of the file."""
-        with self._lock:
-            self._warm.clear()
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-
-    def _find(self, person: str) -> bytes | None:
         warm = self._warm.get(person)
         if warm is not None:
             return warm
-        rows = self._rows(person) if self._path.exists() else []
-        if not rows:
+        with self._lock:
+            if self._reader is None and not self._path.exists():
+                return None
+            with self._told():
+                self._reader = self._reader or self._opened()
+                return self._taken(person, self._reader)
+
+    def is_at_hand(self, person: str) -> bool:
+        """See :meth:`cim.ports.keys.KeyStore.is_at_hand`."""
+        return person in self._warm
+
+    def make(self, person: str) -> bytes:
+        """See :meth:`cim.ports.keys.KeyStore.make`."""
+        found = self.find(person)
+        if found is None:
+            self.prepare([person])
+            found = self.find(person)
+        assert found is not None
+        return found
+
+    def prepare(self, persons: Collection[str]) -> None:
+        """See :meth:`cim.ports.keys.KeyStore.prepare`."""
+        with self._changing() as writer:
+            made = [
+                (person, os.urandom(KEY_BYTES)) for person in persons if self._row(person, writer) is None
+            ]
+            if made:
+                with writer:
+                    writer.execute("BEGIN IMMEDIATE")
+                    writer.executemany(_MAKE, made)
+            for person in persons:
+                with suppress(PersonErased):
+                    self._taken(person, writer)
+
+    def destroy(self, person: str) -> None:
+        """See :meth:`cim.ports.keys.KeyStore.destroy`."""
+        with self._changing() as writer:
+            if self._row(person, writer) != (None,):
+                writer.execute(_DESTROY, (person,))
+            with self._lock:  # who was finding it has put it at hand by now
+                self._warm.pop(person, None)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._writing, self._lock:
+            self._warm.clear()
+            for connection in (self._reader, self._writer):
+                if connection is not None:
+                    connection.close()
+            self._reader = self._writer = None
+
+    def _taken(self, person: str, connection: sqlite3.Connection) -> bytes | None:
+        """The key in the file, kept at hand."""
+        found = self._row(person, connection)
+        if found is None:
             return None
-        ((key,),) = rows
+        (key,) = found
         if key is None:
             raise PersonErased(person)
         if len(self._warm) >= WARM:
@@ -89,27 +114,27 @@ class SqliteKeys:
         self._warm[person] = key
         return key
 
-    def _rows(self, person: str) -> list[tuple[bytes | None]]:
-        with self._told():
-            return self._opened().execute(_FIND, (person,)).fetchall()
+    def _row(self, person: str, connection: sqlite3.Connection) -> tuple[bytes | None] | None:
+        found: tuple[bytes | None] | None = connection.execute(_FIND, (person,)).fetchone()
+        return found
 
-    def _write(self, statement: str, values: tuple[str | bytes, ...]) -> None:
-        with self._told():
-            self._opened().execute(statement, values)
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """The connection that writes. Who finds meanwhile has one of their own, and waits for the last moment
+        of a transaction only."""
+        with self._writing, self._told():
+            self._writer = self._writer or self._opened()
+            yield self._writer
 
     def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
-            if not self._path.exists():
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
-            # Each statement is a transaction of its own.
-            self._connection = sqlite3.connect(
-                self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("PRAGMA secure_delete = ON")
-            self._connection.execute("PRAGMA synchronous = EXTRA")
-            self._connection.execute(_TABLE)
-        return self._connection
+        if not self._path.exists():
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
+        opened = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        opened.execute("PRAGMA secure_delete = ON")
+        opened.execute("PRAGMA synchronous = EXTRA")
+        opened.execute(_TABLE)
+        return opened
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -203,7 +203,10 @@ def test_old_keys_that_are_put_back_are_destroyed_again(shop: Place, tmp_path: P
 
 
 def test_why_a_run_failed_is_sealed_where_it_may_name_the_person(shop: Place) -> None:
-    shop.up()
+    running = shop.up()
+    failed = shop.cim("send", "shop.Register", "customer=nemo", "name=Nemo")
+    assert "ValueError: Nemo is nobody" in failed.err
+    assert "Nemo" not in running.err
     assert shop.cim("send", "shop.Register", "customer=eve", "name=Nobody").code == 0
     wait_until(lambda: "Failed" in customer(shop, "eve")["components"], "the run failed")
     cause = customer(shop, "eve")["components"]["Failed"]["value"]["cause"]

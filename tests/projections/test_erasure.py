@@ -36,6 +36,8 @@ class Line(Row):
 
 @phone_book.projection
 def lines(event: Registered, rows: Table[Line]) -> None:
+    if event.name.startswith("Nemo"):
+        raise ValueError(f"{event.name} is nobody")  # a module's mistake
     rows.put(Line(event.customer, event.name))
 
 
@@ -123,6 +125,16 @@ async def test_an_erasure_while_nobody_folds_is_heard_of_later(tmp_path: Path) -
     async with made.following() as projector:
         assert [row["name"] for row in await made.settled(projector)] == [ERASED]
     assert b"Ada Secret" not in made.bytes()
+
+
+async def test_why_it_stopped_names_nobody(tmp_path: Path) -> None:
+    made = Shop(tmp_path, LINES)
+    await made.write(ADA, Registered("ada", "Nemo Secret", None, 1))
+    async with made.following() as projector:
+        await made.settled(projector)
+        assert "ValueError, whose words are not kept: they may tell" in str(projector.stopped)
+    assert b"Nemo" not in made.bytes()
+    assert "Nemo" not in "".join(made.told)
 
 
 async def test_a_lost_key_stops_the_projection_by_name(tmp_path: Path) -> None:

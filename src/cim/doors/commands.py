@@ -13,6 +13,7 @@ from cim.contract.composition import Composition
 from cim.contract.entity import key_of
 from cim.contract.envelope import Origin
 from cim.contract.subjects import Ref, parse_command, token
+from cim.domain.errors import CimError
 from cim.doors.serving import serve
 from cim.log.append import OutcomeUnknown
 from cim.world.world import World
@@ -57,7 +58,7 @@ class CommandDoor:
         if holder is None:
             self._taken[origin.id] = ref
         try:
-            outcome = await self._actors.handle(asked)
+            outcome = await self._handled(asked)
         except OutcomeUnknown as unknown:  # it may be stored yet: its id stays taken
             hindrance = self._hindrance()
             raise OutcomeUnknown(f"{unknown}; {hindrance}" if hindrance else str(unknown)) from unknown
@@ -67,6 +68,18 @@ class CommandDoor:
         if isinstance(outcome, Rejection):
             self._let_go(origin.id, holder)
         return plain_answer(outcome)
+
+    async def _handled(self, asked: Asked) -> Receipt | Rejection:
+        """What the entity answers. What a module's code raises over personal values is told to the sender
+        alone: the leaf's output stays, and the words may be personal."""
+        try:
+            return await self._actors.handle(asked)
+        except CimError:
+            raise
+        except Exception as error:
+            if not self._composition.entity(asked.ref.context, asked.ref.entity).personal:
+                raise
+            raise CimError(f"the machine failed on it: {type(error).__name__}: {error}") from None
 
     def _holder(self, id: str) -> Ref | None:
         """The entity whose command has this id: by the world, or here and on its way there."""

@@ -18,7 +18,8 @@ from cim.contract.envelope import Commit
 from cim.contract.projection import ProjectionType
 from cim.domain.errors import CimError
 from cim.log.release import RELEASE
-from cim.log.sealing import Sealing
+from cim.log.sealing import BadSeal, Sealing
+from cim.ports.keys import KeyLost
 from cim.projections.table import SqliteTable, columns_of, creation, quoted
 
 SHOWN, NEXT = "rows", "next_rows"
@@ -200,8 +201,13 @@ class Database:
         except sqlite3.OperationalError:
             raise  # a full disk or a locked file is not the event's fault
         except Exception as error:
-            said = str(error) if isinstance(error, CimError) else f"{type(error).__name__}: {error}"
-            raise Unfoldable(commit, said) from error
+            raise Unfoldable(commit, self._words_of(error)) from error
+
+    def _words_of(self, error: Exception) -> str:
+        """Why a commit cannot be folded, as it stays in the file and on the leaf's output."""
+        if self._kind.personal and not isinstance(error, KeyLost | BadSeal):
+            return f"{type(error).__name__}, whose words are not kept: they may tell what is personal"
+        return str(error) if isinstance(error, CimError) else f"{type(error).__name__}: {error}"
 
     def _expect(self) -> Checkpoint:
         """The checkpoint in the file, which another process may have moved on, but not back or away."""

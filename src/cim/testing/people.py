@@ -52,6 +52,8 @@ class Customer(State):
     def decide(self, command: Register | Close) -> Iterable[Registered | Closed]:
         match command:
             case Register(customer, name, born, level):
+                if name == "Nemo":
+                    raise ValueError(f"{name} is nobody")  # a module's mistake
                 if self.closed:
                     raise Reject(f"{self.name} is off the books")
                 return [Registered(customer, name, born, level)]

@@ -8,9 +8,11 @@ import pytest
 
 from cim import ERASED, Command
 from cim.actors.actors import Actors
+from cim.actors.past import Keeping
 from cim.actors.request import Asked, Receipt, Rejection, content_digest
 from cim.adapters.memory.keys import MemoryKeys
 from cim.adapters.memory.log import MemoryLog
+from cim.adapters.memory.snapshots import MemorySnapshots
 from cim.adapters.sqlite.keys import SqliteKeys
 from cim.contract import codec
 from cim.contract.composition import compose
@@ -133,3 +135,18 @@ async def test_keys_of_many_new_persons_are_on_disk_before_their_events(tmp_path
     again = Sealing(SqliteKeys(tmp_path / "keys.sqlite"))
     bodies = [again.body(commit) async for commit in log.read(">")]
     assert sum(b'"name":"Name"' in body for body in bodies) == 100
+
+
+async def test_no_snapshot_is_kept_of_a_state_that_holds_what_is_personal(
+    log: MemoryLog, keys: MemoryKeys
+) -> None:
+    store = MemorySnapshots()
+    keeping = Keeping(store, pytest.fail, every=1, parting=1)
+    machine = Actors(COMPOSITION, log, HandClock(), "cim:shop", 1, Sealing(keys), keeping)
+    for number in range(4):
+        await machine.handle(asked(Register("ada", "Ada", None, number), f"c{number}"))
+        await asyncio.sleep(0)
+    bob = Ref("shop", "Customer", "bob")
+    await machine.handle(asked(Register("bob", "Bob"), "b1", bob))
+    await asyncio.sleep(0)
+    assert (store.load(ADA.events), store.load(bob.events)) == (None, None)

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("cim.testing.log_conformance", "cim.testing.blobs_conformance")
+pytest.register_assert_rewrite(
+    "cim.testing.log_conformance",
+    "cim.testing.blobs_conformance",
+    "cim.testing.snapshots_conformance",
+)
 
 from cim.adapters.nats.blobs import NatsBlobs  # noqa: E402 - after the line above, or their asserts are bare
 from cim.adapters.nats.log import NatsLog  # noqa: E402

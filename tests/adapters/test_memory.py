@@ -4,8 +4,10 @@ import pytest
 
 from cim.adapters.memory.blobs import MemoryBlobs
 from cim.adapters.memory.log import MemoryLog
+from cim.adapters.memory.snapshots import MemorySnapshots
 from cim.testing.blobs_conformance import BlobsConformance
 from cim.testing.log_conformance import Intrude, LogConformance
+from cim.testing.snapshots_conformance import SnapshotsConformance
 
 
 class TestMemoryLog(LogConformance):
@@ -22,3 +24,9 @@ class TestMemoryBlobs(BlobsConformance):
     @pytest.fixture
     def blobs(self) -> MemoryBlobs:
         return MemoryBlobs()
+
+
+class TestMemorySnapshots(SnapshotsConformance):
+    @pytest.fixture
+    def snapshots(self) -> MemorySnapshots:
+        return MemorySnapshots()

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from cim.actors.actor import Actor
+from cim.actors.past import Past
 from cim.actors.together import _catch_up, handle_together
 from cim.adapters.memory.log import MemoryLog
 from cim.log.append import append
@@ -26,7 +27,7 @@ from cim.world.schedule import Schedule
 from cim.world.world import World
 from cim.world.writer import Writer, _failure, _taken_away
 
-SEEDS = range(25)
+SEEDS = range(80)
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,11 @@ GUARDS = {
         handle_together, "await stack.enter_async_context(actor.mailbox)", "pass"
     ),
     "a rule's command that was seen is forgotten": Guard(
-        handle_together, "(earlier := _earlier(asked, actors, fresh=fresh))", "(earlier := None)"
+        handle_together, "(earlier := await _earlier(asked, actors, log, fresh=fresh))", "(earlier := None)"
     ),
     "nobody is told of what changed": Guard(World.apply, "self.tell(entity)", "pass"),
     "an id that was seen is forgotten": Guard(
-        Actor.handle, "while (earlier", "self.seen.pop(asked.origin.id, None)\n        while (earlier"
+        Actor.handle, "while (earlier", "self.past.recent.pop(asked.origin.id, None)\n        while (earlier"
     ),
     "another command under the same id gets the receipt": Guard(
         Actor.earlier, "if self._is_same(digest, asked):", "if True:"
@@ -136,6 +137,18 @@ GUARDS = {
     "a reader begins anew when its link was lost": Guard(consume, "after = batch[-1].sequence", "pass"),
     "a reader's cursor runs ahead": Guard(
         consume, "after = batch[-1].sequence", "after = batch[-1].sequence + 1"
+    ),
+    "an id from before the snapshot is not looked up": Guard(
+        Past.find, "if place.sequence is None:", "if True:"
+    ),
+    "an id is looked up in a snapshot that is gone": Guard(
+        Past.find,
+        "if place.digest is None or place.digest not in (self._behind, self._next):",
+        "if False:",
+    ),
+    "an id that is being kept is in neither place": Guard(Past.find, " or self._leaving.get(id)", ""),
+    "ids that could not be kept are forgotten": Guard(
+        Past._written, "self.recent = {**self._leaving, **self.recent}", "pass"
     ),
     "a lost link ends a reader": Guard(consume, "await clock.sleep(next(waits))", "raise"),
 }

@@ -1,9 +1,11 @@
 """One entity at work: its state, its head in the log, and the commands that it has seen."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from cim.actors.past import Forgotten, Keeping, Past, Seen
 from cim.actors.request import Asked, Receipt, Rejection
 from cim.contract import codec
 from cim.contract.entity import EntityType
@@ -29,24 +31,25 @@ class UnknownEvent(CimError):
 class Actor:
     """An entity's mailbox: commands are decided one after the other, each on the newest state.
 
-    ``seen`` maps the id of every command in the entity's history to what it asked and its receipt,
-    so that a command sent again, however late, has one effect. ``sealing`` is there where the entity's
-    types have personal fields.
+    ``past`` knows the id of every command in the entity's history, so that a command sent again, however
+    late, has one effect. ``sealing`` is there where the entity's types have personal fields.
     """
 
     ref: Ref
     kind: EntityType
     source: str
-    state: State
     sealing: Sealing | None = None
+    keeping: Keeping | None = None
+    state: State = field(init=False)
     head: Head = field(default_factory=Head)
-    seen: dict[str, tuple[str | None, Receipt]] = field(default_factory=dict)
+    past: Past = field(init=False)
     mailbox: asyncio.Lock = field(default_factory=asyncio.Lock)
     _subject: str = field(init=False)
     _type: str = field(init=False)
 
     def __post_init__(self) -> None:
         self._subject, self._type = self.ref.events, f"{self.kind}.Committed"
+        self._begin()
 
     async def handle(self, asked: Asked, log: Log, clock: Clock) -> Receipt | Rejection:
         """Decide a command and append what it leads to.
@@ -57,7 +60,7 @@ class Actor:
             fresh = self.head.sequence == 0
             if fresh:
                 await self.catch_up(log)
-            while (earlier := self.earlier(asked)) is None:
+            while (earlier := await self.earlier(asked, log)) is None:
                 try:
                     events = tuple(self.state.decide(asked.command))
                     if self.sealing is not None:
@@ -86,11 +89,11 @@ class Actor:
         # What a body leads to is known already, unless an earlier try wrote another.
         same = stored.body == decided.body
         self._take(stored, self.head.advance(stored), state if same else self._folded(stored))
+        self.past.went_on(self.head, self.state)
 
     def _take(self, commit: Commit, head: Head, state: State) -> None:
         self.head, self.state = head, state
-        receipt = Receipt(commit.id, self.ref.id, commit.sequence, commit.origin.correlation)
-        self.seen[commit.id] = (commit.request, receipt)
+        self.past.take(commit)
 
     def _folded(self, commit: Commit) -> State:
         state = self.state
@@ -109,9 +112,9 @@ class Actor:
             )
         return codec.read(item, known)
 
-    def earlier(self, asked: Asked) -> Receipt | Rejection | None:
+    async def earlier(self, asked: Asked, log: Log) -> Receipt | Rejection | None:
         """The first receipt of this very command, or a rejection of another one under its id."""
-        found = self.seen.get(asked.origin.id)
+        found = await self._seen(asked.origin.id, log)
         if found is None:
             return None
         digest, receipt = found
@@ -128,15 +131,53 @@ class Actor:
             return digest == asked.digest
         return self.sealing.is_same(digest, self._subject, asked.command, asked.digest)
 
+    async def _seen(self, id: str, log: Log) -> Seen | None:
+        with suppress(Forgotten):
+            return await self.past.find(id, log)
+        # The snapshot that was relied on is gone, for a newer one or for none.
+        self._begin()
+        await self._load(log)
+        with suppress(Forgotten):
+            return await self.past.find(id, log)
+        # Nothing there can be relied on: every id is held in memory.
+        self._begin()
+        await self._take_in(log.read(self._subject), log, snapshots=False)
+        return await self.past.find(id, log)
+
+    def _begin(self) -> None:
+        self.state, self.head = self.kind.state(), Head()
+        self.past = Past(self.ref, self.kind, self.keeping)
+
+    async def _load(self, log: Log) -> None:
+        """Go on from the snapshot, where the log holds the commit behind which it was made."""
+        found = self.past.begin()
+        if found is not None:
+            head, state = found
+            commits = log.read(self._subject, head.sequence - 1)
+            first = await anext(commits, None)
+            if first is not None and (first.sequence, first.digest) == (head.sequence, head.digest):
+                self.head, self.state = head, state
+                self.past.rely(head)
+                return await self._take_in(commits, log)
+        return await self._take_in(log.read(self._subject), log)
+
     async def catch_up(self, log: Log) -> None:
         """Take in what the log holds of this entity past its head."""
-        async for commit in log.read(self._subject, self.head.sequence):
+        if self.head.sequence == 0:
+            return await self._load(log)
+        return await self._take_in(log.read(self._subject, self.head.sequence), log)
+
+    async def _take_in(self, commits: AsyncIterator[Commit], log: Log, *, snapshots: bool = True) -> None:
+        async for commit in commits:
             try:
                 self.apply(commit)
             except Exception:
                 if not await is_released(log, commit):
                     raise
                 self.head = self.head.past(commit)
+            if snapshots:
+                self.past.went_on(self.head, self.state)
+                await self.past.keep_up()
 
     def commit(
         self,

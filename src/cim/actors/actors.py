@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from cim.actors.actor import Actor
+from cim.actors.past import Keeping
 from cim.actors.request import Asked, Receipt, Rejection
 from cim.actors.together import handle_together
 from cim.contract.composition import Composition
@@ -17,7 +18,8 @@ class Actors:
     """Hands each command to its entity; other entities go on meanwhile.
 
     Warm entities are held up to ``warm`` of them, the least lately used let go first. A warm state
-    needs no check before it is used: the append's expectation is the check.
+    needs no check before it is used: the append's expectation is the check. With ``keeping`` a long
+    history is not read again: see :mod:`cim.actors.past`.
     """
 
     def __init__(
@@ -28,11 +30,12 @@ class Actors:
         source: str,
         warm: int = 10_000,
         sealing: Sealing | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
         self._composition, self._log, self._clock, self._source = composition, log, clock, source
         self._sealing = sealing or Sealing()
         self._rules = composition.rules
-        self._limit = warm
+        self._limit, self._keeping = warm, keeping
         # By the reference as a plain tuple: a dataclass compares and hashes itself in Python.
         self._warm: OrderedDict[tuple[str, str, str], Actor] = OrderedDict()
 
@@ -67,7 +70,9 @@ class Actors:
             return actor
         kind = self._composition.entity(ref.context, ref.entity)
         sealing = self._sealing if kind.personal else None
-        actor = self._warm[key] = Actor(ref, kind, self._source, kind.state(), sealing)
+        # A state holds what is personal in the clear, and a snapshot would outlive the person's key.
+        keeping = None if kind.personal else self._keeping
+        actor = self._warm[key] = Actor(ref, kind, self._source, sealing, keeping)
         if len(self._warm) > self._limit:
             self._let_go()
         return actor
@@ -76,6 +81,7 @@ class Actors:
         """Forget the coldest entity that is not at work."""
         for key, actor in self._warm.items():
             if not actor.mailbox.locked():
+                actor.past.part(actor.head, actor.state)
                 del self._warm[key]
                 return
 

@@ -31,7 +31,7 @@ async def handle_together(
         fresh = any(actor.head.sequence == 0 for actor in actors)
         if fresh:
             await _catch_up(actors, log)
-        while (earlier := _earlier(asked, actors, fresh=fresh)) is None:
+        while (earlier := await _earlier(asked, actors, log, fresh=fresh)) is None:
             try:
                 decided = rule.decide(asked.command, [actor.state for actor in actors])
             except Reject as reject:
@@ -59,9 +59,18 @@ async def _catch_up(actors: Sequence[Actor], log: Log) -> None:
             await actor.catch_up(log)
 
 
-def _earlier(asked: Asked, actors: Sequence[Actor], *, fresh: bool) -> Receipt | Rejection | None:
+async def _earlier(
+    asked: Asked, actors: Sequence[Actor], log: Log, *, fresh: bool
+) -> Receipt | Rejection | None:
     """The first receipt of this very command, or a rejection of another one under its id on any entity."""
-    found = [actor.earlier(asked) for actor in actors]
+    heads: list[Head] | None = None
+    # To look an id up may read an entity anew: then all of them are read up to one moment again.
+    while heads != (now := [actor.head for actor in actors]):
+        if heads is not None:
+            await _catch_up(actors, log)
+            now = [actor.head for actor in actors]
+        heads = now
+        found = [await actor.earlier(asked, log) for actor in actors]
     rejections = [one for one in found if isinstance(one, Rejection)]
     if rejections:
         return rejections[0]

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cim.actors.actors import Actors
 from cim.adapters.nats.blobs import NatsBlobs
 from cim.adapters.system import SystemClock, SystemEntropy
 from cim.cli.output import print_json, tell
@@ -17,6 +16,7 @@ from cim.doors.commands import CommandDoor
 from cim.doors.intake import check_size, take_in
 from cim.doors.patience import PatientBlobs
 from cim.doors.sender import send
+from cim.leaf.deciding import deciding
 from cim.leaf.heads import keep_head
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.node import background, join
@@ -52,10 +52,10 @@ async def _send(machine: Machine, given: argparse.Namespace) -> dict[str, Any]:
         # No leaf runs: the command is decided here, and the systems find it when the machine is up.
         async with (
             join(machine, client, composition, (), tell) as node,
+            deciding(node, tell) as actors,
             background(keep_head(node.world, machine.state, clock, tell)),
         ):
-            door = CommandDoor(composition, Actors(composition, node.log, clock, machine.source), node.world)
-            await door.serve(client, tell)
+            await CommandDoor(composition, actors, node.world).serve(client, tell)
             answer = dict(await sending)
             await node.folded()
             return answer

@@ -83,12 +83,23 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 
 def read(item: Unread, kind: type[T]) -> T:
     """The record that an item holds; raises :class:`BadBody` that names the field."""
+    return record(item.data, kind)
+
+
+def record(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """The record that JSON holds; raises :class:`BadBody` that names the field."""
     shape: Any = kind
     try:
-        record: T = _decoder(shape).decode(item.data)
+        found: T = _decoder(shape).decode(data)
     except _UNREADABLE as error:
         raise BadBody(f"{kind.__name__}: {error}") from error
-    return record
+    return found
+
+
+def whole(record: Any) -> bytes:
+    """A record as the JSON from which :func:`record` makes the same one; raises :class:`BadBody`."""
+    check(record)
+    return _ENCODER.encode(record)
 
 
 def item(record: Any) -> Item:

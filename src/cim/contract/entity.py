@@ -1,13 +1,15 @@
 """Entities, worked out from the annotations of ``decide`` and ``evolve``."""
 
+import hashlib
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_args, get_origin
 
 from cim.contract.annotations import hints, members
+from cim.contract.code import functions_of, text_of
 from cim.contract.personal import check_personal
-from cim.contract.schema import check_shape
+from cim.contract.schema import check_shape, fingerprint
 from cim.contract.subjects import token
 from cim.domain.blob import Blob
 from cim.domain.context import EntityDeclared
@@ -22,7 +24,10 @@ M = TypeVar("M", Command, Event)
 class EntityType:
     """What a machine knows of a kind of entity. ``key`` is the field that holds its id, in all commands but
     those of a rule that it leads: ``led`` names the field of each of these. ``personal`` says whether any of
-    its types has personal fields."""
+    its types has personal fields.
+
+    ``version`` names how its history is folded, as it is written now: code, events and state.
+    """
 
     context: str
     name: str
@@ -30,6 +35,7 @@ class EntityType:
     state: type[State]
     commands: Mapping[str, type[Command]]
     events: Mapping[str, type[Event]]
+    version: str
     personal: bool = False
     led: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,7 +75,10 @@ def read_entity(declared: EntityDeclared) -> EntityType:
     for kind in kinds:
         check_shape(kind, where)
     personal = [check_personal(kind, where, declared.key) for kind in kinds]
-    return EntityType(declared.context, state.__name__, declared.key, state, commands, events, any(personal))
+    version = _version(state, events)
+    return EntityType(
+        declared.context, state.__name__, declared.key, state, commands, events, version, any(personal)
+    )
 
 
 def _parameter(state: type[State], method: str, where: str) -> Any:
@@ -112,3 +121,11 @@ def key_of(kind: EntityType, command: Command) -> str:
     """The id of the entity that a command is for, checked to fit a subject."""
     key = kind.key_for(type(command).__name__)
     return token(getattr(command, key), f"{kind} {key}")
+
+
+def _version(state: type[State], events: Mapping[str, type[Event]]) -> str:
+    """A name for what folds a history: sixteen hex digits. What ``decide`` says is no part of it."""
+    folding = [one for one in functions_of(state) if one.__name__ != "decide"]
+    told = [*text_of(folding, without=[state]), *sorted(events)]
+    told += [fingerprint(frozenset([state])), fingerprint(frozenset(events.values()))]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]

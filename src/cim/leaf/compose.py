@@ -24,6 +24,7 @@ from cim.doors.patience import PatientBlobs
 from cim.doors.queries import MACHINE, QueryDoor
 from cim.leaf.accounts import Credentials, Keys, machine_credentials, steward_credentials
 from cim.leaf.cluster import Cluster
+from cim.leaf.deciding import deciding
 from cim.leaf.heads import keep_head
 from cim.leaf.lock import LeafAddress, MachineLock
 from cim.leaf.machine import Machine, load_contexts
@@ -74,7 +75,8 @@ async def leaf(machine: Machine, tell: Tell, *, port: int | None = None) -> Asyn
                     tell,
                     projections=composition.projections,
                 ) as node,
-                _doors(node, views, running, keys, listening, origins, tell),
+                deciding(node, tell) as actors,
+                _doors(node, actors, views, running, keys, listening, origins, tell),
             ):
                 lock.announce(_address(running, origins[0], user))
                 yield Leaf(node, origins[0])
@@ -116,6 +118,7 @@ def upload(composition: Composition) -> Upload | None:
 @asynccontextmanager
 async def _doors(
     node: Node,
+    actors: Actors,
     views: dict[str, View],
     running: Server | Cluster,
     keys: Keys,
@@ -124,7 +127,6 @@ async def _doors(
     tell: Tell,
 ) -> AsyncIterator[None]:
     clock, entropy = SystemClock(), SystemEntropy()
-    actors = Actors(node.composition, node.log, clock, node.machine.source, sealing=node.sealing)
     node.world.when_erased(lambda _, refs: actors.forget(refs))
     commands = CommandDoor(node.composition, actors, node.world, lambda: running.trouble)
     live = LiveQueries(

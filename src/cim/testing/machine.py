@@ -6,14 +6,16 @@ Nothing in it takes time or chance from outside, so that one seed gives one life
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from cim.actors.actors import Actors
+from cim.actors.past import Keeping
 from cim.actors.request import Asked, Receipt, Rejection, content_digest
 from cim.adapters.memory.log import MemoryLog
+from cim.adapters.memory.snapshots import MemorySnapshots
 from cim.contract import codec
 from cim.contract.composition import compose
 from cim.contract.envelope import Commit, Origin
@@ -24,6 +26,7 @@ from cim.log.append import Appended, OutcomeUnknown, append
 from cim.log.chain import BrokenChain, Head
 from cim.log.consumer import consume
 from cim.ports.log import LinkLost
+from cim.ports.snapshots import Snapshot, Snapshots
 from cim.testing.clock import HandClock
 from cim.testing.faulty_log import FaultyLog, Network, steps
 from cim.testing.jars import Move, Pour, Put, jars, labels
@@ -36,6 +39,9 @@ COMPOSITION = compose([jars, labels])
 
 ASKING = {"command arrives": 12, "command lost": 1, "command doubled": 2, "command's answer lost": 1}
 """How often each thing happens to a request of a client."""
+
+KEEPING = {"snapshot is kept": 10, "snapshot is not kept": 1, "snapshots are thrown away": 1}
+"""How often each thing happens to a snapshot that is to be kept."""
 
 RUNNING = {"run": 20, "run steps aside": 2, "run loses the link": 1}
 """How often each thing happens to a run of a system."""
@@ -78,15 +84,36 @@ class Runs:
         return system.function(**given)
 
 
+class SlowSnapshots(MemorySnapshots):
+    """A store of snapshots as a disk is: keeping takes time, and may come to nothing."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self._network = network
+
+    async def keep(
+        self, make: Callable[[], Snapshot], ids: Sequence[tuple[str, int]], behind: str | None
+    ) -> bool:
+        """See :class:`cim.ports.snapshots.Snapshots`."""
+        await self._network.take_time()
+        fate = self._network.fate(KEEPING)
+        kept = fate != "snapshot is not kept" and await super().keep(make, ids, behind)
+        if fate == "snapshots are thrown away":
+            self._kept.clear()
+        await self._network.take_time()
+        return kept
+
+
 class Process:
     """One process of the machine, wired as a leaf would: world, actors, writer and schedule."""
 
-    def __init__(self, store: MemoryLog, network: Network) -> None:
+    def __init__(self, store: MemoryLog, network: Network, snapshots: Snapshots) -> None:
         self.log = FaultyLog(store, network)
         self.world = World(COMPOSITION)
         clock = HandClock(jumps=True)
         self.clock = clock
-        self.actors = Actors(COMPOSITION, self.log, clock, "cim:simulated", warm=2)
+        keeping = Keeping(snapshots, lambda text: None, every=3, parting=2)
+        self.actors = Actors(COMPOSITION, self.log, clock, "cim:simulated", warm=2, keeping=keeping)
         writer = Writer(self.world, self.log, clock, "cim:simulated", lambda text: None)
         self.schedule = Schedule(self.world, writer, COMPOSITION.systems, Runs(network), clock, 2)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -146,7 +173,11 @@ class Machine:
 
     def __init__(self, chance: random.Random, processes: int = 2) -> None:
         self.chance, self.network, self.store = chance, Network(chance), MemoryLog()
-        self.processes = [Process(self.store, self.network) for _ in range(processes)]
+        # What a process kept is there after it was killed, and one may find another's.
+        shared = SlowSnapshots(self.network)
+        alone = chance.random() < 0.5
+        self._snapshots = [SlowSnapshots(self.network) if alone else shared for _ in range(processes)]
+        self.processes = [Process(self.store, self.network, one) for one in self._snapshots]
         self.answers: list[Answer] = []
         self.appended: list[tuple[str, Commit]] = []
         self.delivered: Counter[tuple[str, str]] = Counter()
@@ -165,7 +196,7 @@ class Machine:
             self.troubles.append(found)
         await self.processes[place].crash()
         await self.network.take_time()
-        self.processes[place] = Process(self.store, self.network)
+        self.processes[place] = Process(self.store, self.network, self._snapshots[place])
 
     async def send(self, asked: Asked) -> None:
         """Ask until there is an answer, of any process, under the same id."""

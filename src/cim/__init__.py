@@ -7,6 +7,7 @@ from cim.domain.context import Context
 from cim.domain.errors import CimError, Failure, Reject
 from cim.domain.message import Command, Event
 from cim.domain.personal import ERASED, Person, Personal
+from cim.domain.process import Cancel, Later, Process, Rejected, Timer
 from cim.domain.projection import Key, Row, Rows, Table
 from cim.domain.query import Changed, Each, Maybe, One, With, Without
 from cim.domain.record import Record
@@ -16,6 +17,7 @@ __all__ = [
     "ERASED",
     "Blob",
     "Blobs",
+    "Cancel",
     "Capability",
     "Changed",
     "CimError",
@@ -27,16 +29,20 @@ __all__ = [
     "Failed",
     "Failure",
     "Key",
+    "Later",
     "Maybe",
     "One",
     "Person",
     "Personal",
+    "Process",
     "Record",
     "Reject",
+    "Rejected",
     "Row",
     "Rows",
     "State",
     "Table",
+    "Timer",
     "With",
     "Without",
 ]

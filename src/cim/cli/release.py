@@ -13,6 +13,7 @@ from cim.leaf.heads import keep_head
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.node import background, join
 from cim.log.release import release
+from cim.processes.stops import stands_still
 from cim.projections.projector import FOLDER
 from cim.projections.reading import standing
 from cim.world.world import World, ref_of
@@ -41,7 +42,8 @@ async def _release(machine: Machine, given: argparse.Namespace) -> tuple[Commit,
         if running is None:
             await stack.enter_async_context(background(keep_head(node.world, machine.state, clock, tell)))
         await node.world.until_caught_up()
-        if not stops_projection(machine, given.subject, given.sequence):
+        stops = stops_projection(machine, given.subject, given.sequence)
+        if not stops and not await stands_still(node.log, given.subject, given.sequence):
             check_stopped(node.world, given.subject, given.sequence)
         commit = await release(
             node.log, clock, machine.source, origin, given.subject, given.sequence, given.reason

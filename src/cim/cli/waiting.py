@@ -11,6 +11,7 @@ from cim.contract.stranger import Stranger
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.persons import reading
 from cim.log.chain import Head
+from cim.processes.pending import Pending
 from cim.projections.projector import FOLDER
 from cim.projections.reading import standing
 from cim.world.due import is_due
@@ -20,6 +21,7 @@ from cim.world.world import World
 Waiting = dict[str, str]
 MODULE = "a module that declares what is missing"
 COPY = "a copy of the log in which nothing is missing or changed"
+CODE = "changed code or a mended entity, at the next `cim up`"
 FOLDS = "changed code of the projection, or `cim release` of that message"
 
 
@@ -40,12 +42,19 @@ def run(given: argparse.Namespace) -> int:
 
 async def _waiting(machine: Machine) -> list[Waiting]:
     composition = compose(load_contexts(machine, machine.modules))
+    pending = Pending(composition.processes)
     async with reach(machine) as (client, running):
         log = await NatsLog.open(client)
         world = World(composition, sealing=await reading(machine, log))
         async for commit in log.read(">"):
             world.apply(commit)
-    return waiting(world, composition, up=running is not None) + stopped_projections(machine)
+            pending.apply(commit)
+    up = running is not None
+    return [
+        *waiting(world, composition, up=up),
+        *waiting_processes(pending, up=up),
+        *stopped_projections(machine),
+    ]
 
 
 def waiting(world: World, composition: Composition, *, up: bool) -> list[Waiting]:
@@ -62,6 +71,29 @@ def waiting(world: World, composition: Composition, *, up: bool) -> list[Waiting
                 found.append(
                     _one(str(ref), str(system), "due", "its inputs are newer than its outputs", frees)
                 )
+    return found
+
+
+def waiting_processes(pending: Pending, *, up: bool) -> list[Waiting]:
+    """The processes that stand still, and those that have a command without an answer, or, where no leaf runs
+    that looks at them, an event. A timer that is set waits for its time and for nobody."""
+    found: list[Waiting] = []
+    for (kind, id), one in sorted(pending.instances()):
+        name = f"{kind} {id}"
+        if one.stop is not None:
+            command = (
+                f"cim release {one.stop.commit.subject} --sequence {one.stop.commit.sequence} --reason TEXT"
+            )
+            found.append(_one(name, kind, "stopped", one.stop.cause, f"{CODE}, or `{command}`"))
+            continue
+        frees = "the running leaf is at it" if up else "`cim up`"
+        for errand in one.errands.values():
+            cause = f"{errand.order.command} was asked of {errand.order.subject} and has no answer"
+            found.append(_one(name, kind, "due", cause, frees))
+        if one.triggers and not up:
+            first = one.triggers[0].commit
+            cause = f"what follows from {first.subject} at {first.sequence} is not decided"
+            found.append(_one(name, kind, "due", cause, frees))
     return found
 
 

@@ -34,6 +34,11 @@ async def _work(machine: Machine, modules: tuple[str, ...], leave: bool) -> None
     brought = names - {context.name for context in known}
     projections = [one for one in composition.projections if one.owner in brought]
     queries = [one for one in composition.queries if one.owner in brought]
+    for process in composition.processes:
+        if process.owner in brought:
+            tell(
+                f"{process} does not run here: put {process.owner} into machine.toml, for the leaf to run it"
+            )
     parts = [*systems, *projections, *queries]
     if not parts:
         raise CimError(f"{', '.join(sorted(names))}: there is no system, projection or query in it to run")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from cim.contract.entity import EntityType, read_entity
+from cim.contract.process import ProcessType, read_policy, read_process
 from cim.contract.projection import ProjectionType, read_projection
 from cim.contract.query import QueryType, read_query
 from cim.contract.rule import RuleType, read_rule
@@ -21,7 +22,7 @@ class Unknown(CimError):
 @dataclass(frozen=True, slots=True)
 class Composition:
     """The modules that run here: their entities by (context, name), components, systems, projections,
-    queries, and rules that span entities by (context, command)."""
+    queries, rules that span entities by (context, command), and processes, policies among them."""
 
     contexts: tuple[Context, ...]
     entities: Mapping[tuple[str, str], EntityType]
@@ -30,6 +31,7 @@ class Composition:
     projections: tuple[ProjectionType, ...] = ()
     queries: tuple[QueryType, ...] = ()
     rules: Mapping[tuple[str, str], RuleType] = field(default_factory=dict)
+    processes: tuple[ProcessType, ...] = ()
 
     def entity(self, context: str, name: str) -> EntityType:
         """The entity type of that name; raises :class:`Unknown` that lists those there are."""
@@ -93,9 +95,15 @@ def compose(contexts: Iterable[Context]) -> Composition:
         for context in contexts
         for function in context.queries
     ]
+    processes = [
+        read_process(declared, entities) for context in contexts for declared in context.processes
+    ] + [
+        read_policy(context.name, function, entities) for context in contexts for function in context.policies
+    ]
     _named_once(entities, components, systems, projections)
     _taken_once(alone, rules)
     _asked_by_one_name(contexts)
+    _once([*map(str, entities), *map(str, processes)], _TWO_HISTORIES)
     _one_writer_each(systems)
     _no_circle(systems)
     _states_known(systems, entities)
@@ -108,6 +116,7 @@ def compose(contexts: Iterable[Context]) -> Composition:
         tuple(projections),
         tuple(queries),
         {(rule.owner, rule.command.__name__): rule for rule in rules},
+        tuple(processes),
     )
 
 
@@ -148,6 +157,7 @@ def _asked_by_one_name(contexts: Iterable[Context]) -> None:
 
 
 _TWO_TAKERS = "two entities or rules take the command {}: one message, one decision"
+_TWO_HISTORIES = "two of entities, processes and policies are named {}: rename one"
 _TWO_COMPONENTS = "two components are named {}: rename one"
 
 

@@ -14,14 +14,12 @@ from cim.contract.entity import EntityType
 from cim.contract.envelope import Commit
 from cim.contract.personal import check_personal, personal_fields
 from cim.contract.schema import check_shape, fingerprint
+from cim.contract.sources import Sources, sources_of
 from cim.contract.stranger import Stranger
 from cim.contract.subjects import kind_of, token
 from cim.domain.errors import CimError, Misdeclared
 from cim.domain.message import Event
 from cim.domain.projection import KeyMark, Row, Table
-
-Sources = Mapping[tuple[str, str], Mapping[str, type[Event]]]
-"""The events that a projection folds by their names, by the entity ``(context, name)`` that has them."""
 
 LARGEST = 2**63 - 1
 """The largest whole number that a column or a key of its own holds."""
@@ -116,7 +114,7 @@ def read_projection(
     if annotations.get("return") not in (None, NoneType):
         raise Misdeclared(f"{where} returns something: what a projection finds it puts into its table")
     event, rows = _parameters(function, annotations, where)
-    sources = _sources(annotations[event], entities, f"{where}: parameter `{event}`")
+    sources = sources_of(members(annotations[event]), entities, f"{where}: parameter `{event}`")
     row, key = _row(annotations[rows], f"{where}: parameter `{rows}`")
     version = _version(function, sources, row, key)
     fields, name = tuple(codec.field_names(row)), function.__name__
@@ -133,25 +131,6 @@ def _parameters(function: Callable[..., Any], annotations: Mapping[str, Any], wh
     if len(parameters) != 2 or len(tables) != 1 or len(events) != 1:
         raise Misdeclared(f"{where} must be written `{where.rpartition('.')[2]}(event: …, rows: Table[…])`")
     return events[0], tables[0]
-
-
-def _sources(annotation: Any, entities: Iterable[EntityType], where: str) -> Sources:
-    entities = tuple(entities)
-    found: dict[tuple[str, str], dict[str, type[Event]]] = {}
-    for kind in members(annotation):
-        if not (isinstance(kind, type) and issubclass(kind, Event)):
-            raise Misdeclared(f"{where} takes {kind!r}, which is no Event")
-        having = [entity for entity in entities if entity.events.get(kind.__name__) is kind]
-        if not having:
-            known = ", ".join(f"{e.context}.{name}" for e in entities for name in e.events) or "none"
-            raise Misdeclared(
-                f"{where} takes {kind.__name__}, an event of no entity here; there are: {known}"
-            )
-        for entity in having:
-            found.setdefault((entity.context, entity.name), {})[kind.__name__] = kind
-    if not found:
-        raise Misdeclared(f"{where}: say which events it may be")
-    return found
 
 
 def _row(annotation: Any, where: str) -> tuple[type[Row], dict[str, type[str] | type[int]]]:

@@ -6,9 +6,11 @@ from typing import Any, TypeVar
 
 from cim.domain.component import Component
 from cim.domain.errors import Misdeclared
+from cim.domain.process import Process
 from cim.domain.state import State
 
-D = TypeVar("D", bound=State | Component)
+D = TypeVar("D", bound=State | Component | Process)
+P = TypeVar("P", bound=Process)
 S = TypeVar("S", bound=State)
 C = TypeVar("C", bound=Component)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,6 +32,15 @@ class ComponentDeclared:
     context: str
     component: type[Component]
     of: type[State]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessDeclared:
+    """A process as its module declared it; ``key`` is the field of its events that names it."""
+
+    context: str
+    process: type[Process]
+    key: str
 
 
 _DECLARED = "__cim_declared__"
@@ -74,6 +85,8 @@ class Context:
         self.projections: list[Callable[..., Any]] = []
         self.queries: list[Callable[..., Any]] = []
         self.rules: list[Callable[..., Any]] = []
+        self.policies: list[Callable[..., Any]] = []
+        self.processes: list[ProcessDeclared] = []
 
     def __repr__(self) -> str:
         return f"Context({self.name!r})"
@@ -108,6 +121,22 @@ class Context:
         command name, which returns the events of each in a tuple. All are written, or none."""
         self.rules.append(function)
         return function
+
+    def policy(self, function: F) -> F:
+        """Declare a policy: a function from an event to the commands that follow from it. Its annotations
+        say which events it takes, and which commands it may ask for."""
+        self.policies.append(function)
+        return function
+
+    def process(self, *, key: str) -> Callable[[type[P]], type[P]]:
+        """Declare a process; ``key`` is the field of the events that it takes which names it."""
+
+        def declare(process: type[P]) -> type[P]:
+            self.processes.append(ProcessDeclared(self.name, _first(process, self), key))
+            setattr(process, _DECLARED, self.processes[-1])
+            return process
+
+        return declare
 
     def projection(self, function: F) -> F:
         """Declare a projection: a function that folds the events that its first parameter names into the

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 import uvicorn
@@ -38,6 +38,9 @@ from cim.views.template import View, compile_view
 from cim.world.trail import trail
 
 HOST = "127.0.0.1"
+
+LAST_WORDS = 2.0
+"""Seconds at the end for writing down what no process has to look at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,10 @@ async def leaf(machine: Machine, tell: Tell, *, port: int | None = None) -> Asyn
                     composition.systems,
                     tell,
                     projections=composition.projections,
+                    processes=composition.processes,
                 ) as node,
                 deciding(node, tell) as actors,
+                _processes(node, actors),
                 _doors(node, actors, views, running, keys, listening, origins, tell),
             ):
                 lock.announce(_address(running, origins[0], user))
@@ -93,6 +98,21 @@ async def _ready_log(
             await make_ready(changing)
         tell("the log was made ready for writes that span entities")
     yield
+
+
+@asynccontextmanager
+async def _processes(node: Node, actors: Actors) -> AsyncIterator[None]:
+    """Policies and processes at work. Nobody is let in before they are: the first command's events are
+    theirs, too."""
+    node.world.when_erased(lambda _, refs: node.reactor.forget())
+    async with background(node.reactor.run(actors)):
+        await node.reactor.begun()
+        try:
+            yield
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS):
+                    await node.reactor.settle()
 
 
 def compile_views(composition: Composition) -> dict[str, View]:

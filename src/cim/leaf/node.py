@@ -12,6 +12,8 @@ from cim.adapters.nats.blobs import NatsBlobs
 from cim.adapters.nats.lean import LeanLog
 from cim.adapters.system import SystemClock
 from cim.contract.composition import Composition
+from cim.contract.envelope import Commit
+from cim.contract.process import ProcessType
 from cim.contract.projection import ProjectionType
 from cim.contract.system import SystemType
 from cim.leaf.binding import Binding
@@ -25,6 +27,7 @@ from cim.log.backoff import outlast
 from cim.log.consumer import consume
 from cim.log.erasure import settle
 from cim.log.sealing import Sealing
+from cim.processes.reactor import Reactor
 from cim.projections.answers import Answers
 from cim.projections.projector import FOLDER, Projector
 from cim.world.schedule import Schedule
@@ -52,18 +55,26 @@ class Node:
     projections: Mapping[str, Projector]
     answers: Answers
     sealing: Sealing
+    reactor: Reactor
 
     async def folded(self) -> None:
         """Wait until everything in the log now is folded, by the world and by each projection that runs."""
         last = await outlast(self.log.last, SystemClock())
         await self.world.reached(last)
+        await self.reactor.reached(last)
         for projector in self.projections.values():
             await projector.settled(last)
 
     async def idle(self) -> None:
         """Wait until everything in the log now is folded and nothing is left to do here."""
-        await self.folded()
-        await self.schedule.idle()
+        while True:
+            last = self.world.sequence
+            await self.folded()
+            await self.reactor.idle()
+            await self.schedule.idle()
+            # What a process asked for may be something to do for a system, and the other way round.
+            if last == self.world.sequence or not self.reactor.pending.kinds:
+                return
 
 
 @asynccontextmanager
@@ -75,11 +86,12 @@ async def join(
     tell: Tell,
     modules: Iterable[str] = (),
     projections: Iterable[ProjectionType] = (),
+    processes: Iterable[ProcessType] = (),
 ) -> AsyncIterator[Node]:
     """Follow the log over a connection, keep ``systems`` at work and ``projections`` up to date until the
-    block ends.
+    block ends, and know what ``processes`` have to do.
 
-    They run in worker processes, which load ``modules`` (the machine's, and these). Raises
+    Systems run in worker processes, which load ``modules`` (the machine's, and these). Raises
     :class:`cim.domain.errors.Misdeclared` before anything runs where a provider is missing.
     """
     clock, systems = SystemClock(), tuple(systems)
@@ -106,17 +118,33 @@ async def join(
     Binding(machine).check(systems)
     folder = private_folder(machine.state / FOLDER)
     projectors = {str(kind): Projector(kind, folder, log, clock, tell, sealing) for kind in projections}
+    reactor = Reactor(processes, log, clock, machine.source, tell, sealing)
+
+    async def take(batch: list[Commit]) -> None:
+        await world.take(batch)
+        await reactor.take(batch)
+
     try:
         schedule = Schedule(world, writer, systems, workers, clock, count)
         async with background(
-            consume(log, clock, 0, world.take, lambda reason: tell(f"following the log: {reason}")),
+            consume(log, clock, 0, take, lambda reason: tell(f"following the log: {reason}")),
             schedule.run(),
             workers.open(count if systems else 0),
             *(projector.run() for projector in projectors.values()),
         ):
             answers = Answers(projectors, folder, log, clock, machine.limits.query_seconds, sealing)
             yield Node(
-                machine, composition, client, log, blobs, world, schedule, projectors, answers, sealing
+                machine=machine,
+                composition=composition,
+                client=client,
+                log=log,
+                blobs=blobs,
+                world=world,
+                schedule=schedule,
+                projections=projectors,
+                answers=answers,
+                sealing=sealing,
+                reactor=reactor,
             )
     finally:
         await workers.close()

@@ -12,6 +12,7 @@ from cim.log.erasure import erased
 from cim.log.release import released
 from cim.log.sealing import Sealing
 from cim.ports.log import Log
+from cim.processes.step import Stopped, is_step, read_step, told
 from cim.world.world import FAILED
 
 LONGEST_NOTE = 200
@@ -73,6 +74,9 @@ def _unread(commit: Commit, reason: str) -> TrailStep:
 
 def _said(commit: Commit, items: list[codec.Item]) -> Iterator[TrailStep]:
     ref, owner = parse_stored(commit.subject)
+    if is_step(commit):
+        yield from _stepped(commit, f"{ref.context}.{ref.entity}", codec.encode(items))
+        return
     if owner is None:
         command = (commit.request or "").partition("/")[0] or "command"
         yield TrailStep("command", command, commit.origin.owner, commit.time, None, "", commit.sequence)
@@ -91,6 +95,22 @@ def _said(commit: Commit, items: list[codec.Item]) -> Iterator[TrailStep]:
     names = ", ".join(item.type for item in written) or "nothing to add"
     note = _note(written[0].data) if len(written) == 1 else ""
     yield TrailStep("component", names, by, commit.time, took, note, commit.sequence)
+
+
+def _stepped(commit: Commit, by: str, body: bytes) -> Iterator[TrailStep]:
+    """What a process did, and why."""
+    try:
+        step, name = read_step(commit, body), by.rpartition(".")[2]
+    except codec.BadBody as error:
+        yield _unread(commit, str(error))
+        return
+    if isinstance(step.cause, Stopped):
+        yield TrailStep("failed", name, by, commit.time, None, step.cause.cause, commit.sequence)
+        return
+    note = "; ".join(told(one) for one in (step.cause, *step.orders))
+    yield TrailStep("command", name, by, commit.time, None, note, commit.sequence)
+    for fact in step.facts:
+        yield TrailStep("event", fact.type, by, commit.time, None, "", commit.sequence)
 
 
 def _note(data: Any) -> str:

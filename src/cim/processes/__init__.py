@@ -1,0 +1,1 @@
+"""Policies and processes: events in, commands and timers out."""

@@ -139,8 +139,9 @@ async def test_why_a_process_stands_still_tells_nothing_personal(start: Start) -
     await one.idle()
     ((_, waiting),) = one.reactor.pending.instances()
     assert waiting.stop is not None
-    assert waiting.stop.cause.startswith("ValueError: what it works on may be personal")
-    assert one.troubles == ["care.Caring c1 is stopped: Nobody is nobody"]
+    cause = "ValueError, whose words are not kept: they may tell what is personal"
+    assert waiting.stop.cause == cause
+    assert one.troubles == [f"care.Caring c1 is stopped: {cause}"]
 
 
 def test_what_cannot_be_erased_is_refused() -> None:

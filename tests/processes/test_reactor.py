@@ -213,7 +213,7 @@ async def test_code_that_raises_stops_its_instance_alone_until_it_is_released(st
     await one.idle()
     assert "Sent o2" in await one.events()
     assert "Charged o1" not in await one.events()
-    assert one.troubles == ["shop.Fulfilment o1 is stopped: o1 makes no sense"]
+    assert one.troubles == ["shop.Fulfilment o1 is stopped: ValueError: o1 makes no sense"]
     await one.stop()
     # A new start tries once more, and says the same no second time.
     two = await start(log, shop, post)

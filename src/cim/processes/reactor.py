@@ -23,7 +23,7 @@ from cim.processes.instance import Instance
 from cim.processes.instances import Instances
 from cim.processes.pending import Errand, Key, Pending, Trigger, Work
 from cim.processes.position import Positions
-from cim.processes.worker import Worker
+from cim.processes.worker import Worker, cause_of
 
 AT_ONCE = 64
 """How many instances are at work side by side."""
@@ -190,8 +190,9 @@ class Reactor:
         except Exception as error:  # whatever it is stops this instance alone
             waiting = self.pending.waiting(key)
             before = waiting.stop if waiting is not None else None
-            stop = await self._worker.stop(instance, work, error, before)
-            self._trouble(f"{instance.ref} is stopped: {error}")
+            cause = cause_of(error, instance.kind)
+            stop = await self._worker.stop(instance, work, cause, before)
+            self._trouble(f"{instance.ref} is stopped: {cause}")
             # What came on the subject of the entity that gave no answer may let it give one.
             if asked is None or key in self._unanswered.get(asked, ()):
                 self._tried[key] = stop

@@ -8,12 +8,14 @@ from cim.actors.request import Asked, Rejection, content_digest
 from cim.contract import codec
 from cim.contract.envelope import Origin
 from cim.contract.personal import personal_fields
+from cim.contract.process import ProcessType
 from cim.contract.subjects import parse_stored
 from cim.domain.errors import CimError
 from cim.domain.process import Rejected
 from cim.log.append import Appended, append
-from cim.log.sealing import Sealing
+from cim.log.sealing import BadSeal, Sealing
 from cim.ports.clock import Clock, stamp
+from cim.ports.keys import KeyLost
 from cim.ports.log import Log
 from cim.processes.instance import Instance
 from cim.processes.pending import Alarm, Errand, Stop, Trigger, Work
@@ -56,9 +58,8 @@ class Worker:
             case Errand():
                 return await self._deliver(instance, work)
 
-    async def stop(self, instance: Instance, work: Work, error: Exception, before: Stop | None) -> str:
+    async def stop(self, instance: Instance, work: Work, cause: str, before: Stop | None) -> str:
         """Say in the log where the instance stands still, and why; once for one cause. The commit's id."""
-        cause = _cause(error, personal=instance.kind.personal)
         if before is not None and (before.work, before.cause) == (work.id, cause):
             return before.commit.id
         id = made_id("stop", work.id, cause, instance.head.number)
@@ -143,9 +144,10 @@ def _origin(work: Work) -> Origin:
     return work.commit.origin if isinstance(work, Trigger) else work.origin
 
 
-def _cause(error: Exception, *, personal: bool) -> str:
-    if personal:  # what is raised over personal values may tell them
-        return f"{type(error).__name__}: what it works on may be personal, so the leaf alone told why"
+def cause_of(error: Exception, kind: ProcessType) -> str:
+    """Why a process stands still, as the log and the leaf's output tell it."""
+    if kind.personal and not isinstance(error, KeyLost | BadSeal):
+        return f"{type(error).__name__}, whose words are not kept: they may tell what is personal"
     text = str(error) if isinstance(error, CimError) else f"{type(error).__name__}: {error}"
     text = text.encode(errors="replace").decode()
     return text if len(text) <= LONGEST_CAUSE else text[: LONGEST_CAUSE - 1] + "…"

@@ -13,6 +13,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 
 from cim.testing.papers import draw_papers
+from cim.testing.postgres_server import postgres_server, programs
 from cim.testing.processes import Place, place
 
 # How long examples take says how busy the machine is, and nothing about the code.
@@ -66,6 +67,23 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
         yield driver
     finally:
         driver.quit()
+
+
+@pytest.fixture(scope="session")
+def postgres_bin() -> Path:
+    """The folder of PostgreSQL's programs; without them a skip by name, and in CI a failure."""
+    bin = programs()
+    if bin is None:
+        refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        refuse("needs the server's programs of PostgreSQL: apt-get install postgresql")
+    return bin
+
+
+@pytest.fixture(scope="session")
+def database(postgres_bin: Path) -> Iterator[str]:
+    """The URL of a PostgreSQL database that is thrown away."""
+    with postgres_server(postgres_bin) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

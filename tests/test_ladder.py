@@ -44,8 +44,6 @@ SELF = frozenset({"adapters", "providers"})
 
 EXCEPTIONS = {
     "cim.doors.repeating": "adapters",  # the door's other side: it asks over the same NATS link
-    "cim.projections.database": "adapters",  # rows live in SQLite files, opened as all derived ones are
-    "cim.projections.projector": "adapters",
     "cim.cli.demo": "testing",  # the papers of the demo are the ones that the tests draw
 }
 

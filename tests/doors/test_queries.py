@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from nats.aio.msg import Msg
 
+from cim.adapters.sqlite.rows import SqliteRows
 from cim.adapters.system import SystemClock
 from cim.doors.queries import MACHINE, QueryDoor
 from cim.doors.serving import serve
@@ -23,7 +24,7 @@ async def ask(doors: Doors, subject: str, content: bytes = b"") -> dict[str, Any
 
 
 async def open_queries(doors: Doors, live: Any = None) -> None:
-    answers = Answers({}, Path("nowhere"), doors.log, SystemClock(), 5.0)
+    answers = Answers({}, SqliteRows(Path("nowhere")), doors.log, SystemClock(), 5.0)
     door = QueryDoor(doors.composition, doors.world, answers, live)
     await door.serve(doors.leaf.client, (MACHINE, "notes"), doors.trouble.append)
 

@@ -1,6 +1,6 @@
-"""Kills a process before each statement that it gives SQLite, one after the other; prints what is wrong then.
+"""Kills a process before each statement that it gives its store, one by one; prints what is wrong then.
 
-Run as ``python crash_points.py FOLDER``. Every process folds the same four commits in two batches, first
+Run as ``python crash_points.py STORE``. Every process folds the same four commits in two batches, first
 into rows, then anew by other code beside them. The next one goes on from whatever was left.
 """
 
@@ -11,14 +11,15 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import psycopg
 import shop  # type: ignore[import-not-found]  # beside this file
 
 from cim.contract.composition import compose
 from cim.contract.envelope import Commit
 from cim.contract.projection import ProjectionType
+from cim.ports.rows import Place
 from cim.projections.database import Database
 from cim.projections.reading import read_rows
 
@@ -39,8 +40,8 @@ async def commits() -> list[Commit]:
     return [one async for one in (await shop.history(4, seed=1)).read(">")]
 
 
-def fold(path: Path, kind: ProjectionType, log: list[Commit]) -> None:
-    database = Database.open(path, kind)
+def fold(place: Place, kind: ProjectionType, log: list[Commit]) -> None:
+    database = Database.open(place, kind)
     database.take(log[:2])
     database.take(log[2:])
     database.switch()
@@ -52,37 +53,54 @@ def killed_before(statement: int, work: Callable[[], None]) -> bool:
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    connect, left = sqlite3.connect, itertools.count(1)
+    left = itertools.count(1)
 
-    def step(_: str) -> None:
+    def step() -> None:
         if next(left) == statement:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def traced(*given: Any, **named: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*given, **named)
-        connection.set_trace_callback(step)
-        return connection
-
-    sqlite3.connect = traced  # type: ignore[assignment]
+    _trace_sqlite(step)
+    _trace_postgres(step)
     work()
     os._exit(0)
 
 
-def main(folder: Path) -> None:
+def _trace_sqlite(step: Callable[[], None]) -> None:
+    connect = sqlite3.connect
+
+    def traced(*given: Any, **named: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*given, **named)
+        connection.set_trace_callback(lambda _: step())
+        return connection
+
+    sqlite3.connect = traced  # type: ignore[assignment]
+
+
+def _trace_postgres(step: Callable[[], None]) -> None:
+    wait = psycopg.Connection.wait
+
+    def traced(connection: Any, *given: Any, **named: Any) -> Any:
+        step()
+        return wait(connection, *given, **named)
+
+    psycopg.Connection.wait = traced  # type: ignore[method-assign, assignment]
+
+
+def main(store: shop.RowStore) -> None:
     log, first, other = asyncio.run(commits()), kind_of(shop.totals), kind_of(customers)
     wanted = {}
     for kind in (first, other):
-        fold(folder / str(kind), kind, log)
-        wanted[kind.name] = read_rows(folder / str(kind))[1]
+        fold(store.place(str(kind)), kind, log)
+        wanted[kind.name] = read_rows(store.place(str(kind)))[1]
     for before, kind in ((None, first), (first, other)):
         for statement in itertools.count(1):
-            path = folder / f"{kind.name} {statement} {before is None}"
+            place = store.place(f"shop.{kind.name}_{statement}_{before is None}")
             if before is not None:
-                fold(path, before, log)
-            killed = killed_before(statement, lambda: fold(path, kind, log))  # noqa: B023
-            shown = read_rows(path)[1]  # what is left can be read, whole
-            fold(path, kind, log)
-            rows = read_rows(path)[1]
+                fold(place, before, log)
+            killed = killed_before(statement, lambda: fold(place, kind, log))  # noqa: B023
+            shown = read_rows(place)[1]  # what is left can be read, whole
+            fold(place, kind, log)
+            rows = read_rows(place)[1]
             if rows != wanted[kind.name] or (before is not None and shown not in wanted.values()):
                 print(f"{kind.name} killed before statement {statement}: {shown} became {rows}")
             if not killed:
@@ -91,4 +109,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(shop.store_at(sys.argv[1]))

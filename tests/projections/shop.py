@@ -1,7 +1,7 @@
 """Folds a log that is the same in every run into rows, until it is killed; says each batch that is folded.
 
-Run as ``python shop.py FOLDER EVENTS SEED``. What it folds counts: an event that is folded twice, or lost,
-shows in the rows.
+Run as ``python shop.py STORE EVENTS SEED``; STORE is a folder, or ``MACHINE@URL`` for a database. What it
+folds counts: an event that is folded twice, or lost, shows in the rows.
 """
 
 import asyncio
@@ -12,10 +12,13 @@ from pathlib import Path
 
 from cim import Command, Context, Event, Key, Row, State, Table
 from cim.adapters.memory.log import MemoryLog
+from cim.adapters.postgres.rows import PostgresRows
+from cim.adapters.sqlite.rows import SqliteRows
 from cim.adapters.system import SystemClock
 from cim.contract import codec
 from cim.contract.composition import compose
 from cim.contract.envelope import Commit, Origin
+from cim.ports.rows import RowStore
 from cim.projections.projector import Projector
 
 shop = Context("shop")
@@ -82,9 +85,15 @@ async def history(count: int, seed: int) -> MemoryLog:
     return log
 
 
-async def main(folder: Path, count: int, seed: int) -> None:
+def store_at(place: str) -> RowStore:
+    """Rows in a folder's files, or in a database."""
+    machine, _, url = place.partition("@")
+    return PostgresRows(url, machine) if "://" in url else SqliteRows(Path(place))
+
+
+async def main(place: str, count: int, seed: int) -> None:
     log = await history(count, seed)
-    projector = Projector(compose([shop]).projections[0], folder, log, SystemClock(), print)
+    projector = Projector(compose([shop]).projections[0], store_at(place), log, SystemClock(), print)
     running = asyncio.create_task(projector.run())
     print("begins", flush=True)
     reached = 0
@@ -96,4 +105,4 @@ async def main(folder: Path, count: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,9 +19,10 @@ from cim.contract.composition import Composition, compose
 from cim.contract.envelope import Commit, Origin
 from cim.contract.query import BadQuestion, RowsQuestion
 from cim.domain.errors import CimError
+from cim.ports.rows import Deadline, RowStore, TooLate
 from cim.projections.answers import Answers, NotReached
 from cim.projections.projector import ProjectionStopped, Projector
-from cim.projections.reading import RowsUnreadable, TooLate, moment
+from cim.projections.reading import RowsUnreadable, moment
 from cim.testing.asked import asked
 
 shop = Context("shop")
@@ -104,7 +104,6 @@ class Shop:
     log: MemoryLog
     composition: Composition
     answers: Answers
-    folder: Path
 
     async def sell(self, customer: str, number: int, **more: Any) -> int:
         """Store one more event; its sequence."""
@@ -131,14 +130,14 @@ class Shop:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, log: MemoryLog, *, fold: bool = True, seconds: float = 5.0
+    store: RowStore, log: MemoryLog, *, fold: bool = True, seconds: float = 5.0
 ) -> AsyncIterator[Shop]:
     composition, clock = compose([shop]), SystemClock()
     kinds = composition.projections if fold else ()
-    projectors = {str(kind): Projector(kind, folder, log, clock, lambda _: None) for kind in kinds}
+    projectors = {str(kind): Projector(kind, store, log, clock, lambda _: None) for kind in kinds}
     tasks = [asyncio.create_task(projector.run()) for projector in projectors.values()]
     try:
-        yield Shop(log, composition, Answers(projectors, folder, log, clock, seconds), folder)
+        yield Shop(log, composition, Answers(projectors, store, log, clock, seconds))
     finally:
         HANGS.set()
         for task in tasks:
@@ -147,9 +146,9 @@ async def opened(
 
 
 @pytest.fixture
-async def open_shop(tmp_path: Path) -> AsyncIterator[Shop]:
+async def open_shop(rows: RowStore) -> AsyncIterator[Shop]:
     HANGS.clear()
-    async with opened(tmp_path, MemoryLog()) as made:
+    async with opened(rows, MemoryLog()) as made:
         yield made
 
 
@@ -280,8 +279,8 @@ async def test_a_wait_ends_when_the_rows_get_there(open_shop: Shop) -> None:
     assert names(await waiting) == [("Ada", 1), ("Ada", 2), ("Ada", 3)]
 
 
-async def test_rows_that_another_process_folds_are_waited_for(open_shop: Shop, tmp_path: Path) -> None:
-    async with opened(tmp_path, open_shop.log, fold=False) as other:
+async def test_rows_that_another_process_folds_are_waited_for(open_shop: Shop, rows: RowStore) -> None:
+    async with opened(rows, open_shop.log, fold=False) as other:
         waiting = asyncio.create_task(other.query("shop.gifts", customer="Ada", reached=1))
         await open_shop.sell("Ada", 7, gift=True)
         assert (await waiting)["answer"] == ["o0", "o0"]
@@ -289,14 +288,14 @@ async def test_rows_that_another_process_folds_are_waited_for(open_shop: Shop, t
             await other.ask(reached=2, patience=0.1)
 
 
-async def test_before_anything_is_folded_there_are_no_rows(tmp_path: Path) -> None:
-    async with opened(tmp_path, MemoryLog(), fold=False) as made:
+async def test_before_anything_is_folded_there_are_no_rows(rows: RowStore) -> None:
+    async with opened(rows, MemoryLog(), fold=False) as made:
         await made.sell("Ada", 1)
         answer = await made.ask()
         assert (answer["rows"], answer["sequence"], answer["behind"]) == ([], 0, 1)
 
 
-async def test_rows_of_other_code_answer_no_declared_query(open_shop: Shop, tmp_path: Path) -> None:
+async def test_rows_of_other_code_answer_no_declared_query(open_shop: Shop, rows: RowStore) -> None:
     await stock(open_shop)
     other = Context("shop")
     other.entities = shop.entities
@@ -311,16 +310,16 @@ async def test_rows_of_other_code_answer_no_declared_query(open_shop: Shop, tmp_
     other.query(gifts)
     composition = compose([other])
     await open_shop.ask(reached=9)
-    answers = Answers({}, tmp_path, open_shop.log, SystemClock(), 5.0)
+    answers = Answers({}, rows, open_shop.log, SystemClock(), 5.0)
     kind = composition.query("shop.gifts")
     with pytest.raises(RowsUnreadable, match=r"shop\.lines: its rows are not folded by this code"):
         await answers.answer(kind, kind.asked({}))
 
 
 @pytest.mark.parametrize("how", ["rows", "sleeps"])
-async def test_a_slow_query_ends_and_holds_up_no_other_and_no_fold(tmp_path: Path, how: str) -> None:
+async def test_a_slow_query_ends_and_holds_up_no_other_and_no_fold(rows: RowStore, how: str) -> None:
     HANGS.clear()
-    async with opened(tmp_path, MemoryLog(), seconds=0.6) as made:
+    async with opened(rows, MemoryLog(), seconds=0.6) as made:
         await stock(made)
         slow = [asyncio.create_task(made.query("shop.endless", how=how)) for _ in range(3)]
         for number in range(20, 30):
@@ -331,25 +330,24 @@ async def test_a_slow_query_ends_and_holds_up_no_other_and_no_fold(tmp_path: Pat
                 await one
 
 
-async def test_a_statement_that_takes_long_is_cut_off(open_shop: Shop, tmp_path: Path) -> None:
-    """SQLite itself stops: no row need come for that."""
+async def test_a_statement_that_takes_long_is_cut_off(open_shop: Shop, rows: RowStore) -> None:
+    """The store itself stops: no row need come for that."""
     last = await stock(open_shop)
     await open_shop.ask(reached=last)
-    began = time.monotonic()
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 
-    def read(late: Any) -> None:
-        with moment(tmp_path / "shop.lines.sqlite", late) as found:
-            assert found.connection is not None
-            endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
-            found.connection.execute(endless).fetchall()
+    def read() -> None:
+        with moment(rows.place("shop.lines"), Deadline(time.monotonic() + 0.1)) as found:
+            assert found.session is not None
+            found.session.first(endless)
 
     with pytest.raises(TooLate):
-        read(lambda: time.monotonic() - began > 0.1)
+        read()
 
 
-async def test_more_questions_than_turns_wait_and_are_told(tmp_path: Path) -> None:
+async def test_more_questions_than_turns_wait_and_are_told(rows: RowStore) -> None:
     HANGS.clear()
-    async with opened(tmp_path, MemoryLog(), seconds=0.3) as made:
+    async with opened(rows, MemoryLog(), seconds=0.3) as made:
         await stock(made)
         slow = [asyncio.create_task(made.query("shop.endless", how="sleeps")) for _ in range(8)]
         for one in slow:

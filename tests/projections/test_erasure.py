@@ -10,6 +10,7 @@ from typing import Any
 from cim import ERASED, Context, Key, Row, Table
 from cim.adapters.memory.keys import MemoryKeys
 from cim.adapters.memory.log import MemoryLog
+from cim.adapters.sqlite.rows import SqliteRows
 from cim.contract.composition import compose
 from cim.contract.envelope import Commit, Origin
 from cim.contract.projection import ProjectionType
@@ -18,7 +19,7 @@ from cim.log.append import append
 from cim.log.chain import Head
 from cim.log.erasure import erase
 from cim.log.sealing import Sealing
-from cim.projections.projector import Projector, file_of
+from cim.projections.projector import Projector
 from cim.projections.reading import read_rows
 from cim.testing.clock import HandClock
 from cim.testing.people import Placed, Registered, shop
@@ -68,7 +69,7 @@ class Shop:
     @asynccontextmanager
     async def following(self) -> AsyncIterator[Projector]:
         sealing, clock = Sealing(self.keys), HandClock(jumps=True)
-        projector = Projector(self.kind, self.folder, self.log, clock, self.told.append, sealing)
+        projector = Projector(self.kind, SqliteRows(self.folder), self.log, clock, self.told.append, sealing)
         task = asyncio.create_task(projector.run())
         try:
             yield projector
@@ -81,7 +82,7 @@ class Shop:
         return self.rows()
 
     def rows(self) -> list[dict[str, Any]]:
-        return read_rows(file_of(self.folder, str(self.kind)), sealing=Sealing(self.keys))[1]
+        return read_rows(SqliteRows(self.folder).place(str(self.kind)), sealing=Sealing(self.keys))[1]
 
     def bytes(self) -> bytes:
         return b"".join(path.read_bytes() for path in self.folder.iterdir())

@@ -7,7 +7,9 @@ import sys
 import threading
 from pathlib import Path
 
-from cim.projections.projector import file_of
+from cim.adapters.postgres.rows import PostgresRows
+from cim.adapters.sqlite.rows import SqliteRows
+from cim.ports.rows import RowStore
 from cim.projections.reading import read_rows, standing
 
 CHILD = Path(__file__).with_name("shop.py")
@@ -30,17 +32,25 @@ def oracle(seed: int) -> list[dict[str, object]]:
     ]
 
 
-def start(folder: Path, seed: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, str(CHILD), str(folder), str(EVENTS), str(seed)]
+def word(store: RowStore) -> str:
+    """How the child is told of a store."""
+    if isinstance(store, PostgresRows):
+        return f"{store.machine}@{store.url}"
+    assert isinstance(store, SqliteRows)
+    return str(store.folder)
+
+
+def start(store: RowStore, seed: int) -> "subprocess.Popen[str]":
+    command = [sys.executable, str(CHILD), word(store), str(EVENTS), str(seed)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def test_rows_equal_the_oracle_through_kills(tmp_path: Path) -> None:
+def test_rows_equal_the_oracle_through_kills(rows: RowStore) -> None:
     seed = random.randrange(1_000_000)
-    chance, path = random.Random(seed), file_of(tmp_path, "shop.totals")
+    chance, place = random.Random(seed), rows.place("shop.totals")
     stood = []
     for _ in range(KILLS):
-        with start(tmp_path, seed) as child:
+        with start(rows, seed) as child:
             assert child.stdout is not None
             while child.stdout.readline() != "begins\n":
                 assert child.poll() is None, f"seed {seed}: {child.stdout.read()}"
@@ -48,20 +58,20 @@ def test_rows_equal_the_oracle_through_kills(tmp_path: Path) -> None:
                 child.stdout.readline()
             threading.Event().wait(chance.random() * 0.01)
             child.kill()
-        stood.append(standing(path).sequence)
+        stood.append(standing(place).sequence)
     assert stood == sorted(stood), f"seed {seed}: rows went back"
     assert stood[-1] > 0, f"seed {seed}: no kill came late enough to show anything"
-    with start(tmp_path, seed) as child:
+    with start(rows, seed) as child:
         said, _ = child.communicate(timeout=60)
-    found, rows = read_rows(path)
+    found, shown = read_rows(place)
     assert (child.returncode, found.sequence, found.stopped) == (0, EVENTS, None), f"seed {seed}: {said}"
-    assert rows == oracle(seed), f"seed {seed}, killed at {stood}"
+    assert shown == oracle(seed), f"seed {seed}, killed at {stood}"
 
 
-def test_no_place_between_two_statements_loses_an_effect_or_doubles_it(tmp_path: Path) -> None:
+def test_no_place_between_two_statements_loses_an_effect_or_doubles_it(rows: RowStore) -> None:
     script = Path(__file__).with_name("crash_points.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=120
+        [sys.executable, str(script), word(rows)], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     said = re.sub(r"\d+", "N", done.stdout)

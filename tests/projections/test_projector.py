@@ -10,13 +10,15 @@ import pytest
 
 from cim import Command, Context, Event, Key, Row, State, Table
 from cim.adapters.memory.log import MemoryLog
+from cim.adapters.sqlite.rows import SqlitePlace, SqliteRows
 from cim.contract import codec
 from cim.contract.composition import compose
 from cim.contract.envelope import Commit, Origin
 from cim.contract.projection import ProjectionType
 from cim.log.release import release
+from cim.ports.rows import Place, RowStore
 from cim.projections.database import Database
-from cim.projections.projector import ProjectionStopped, Projector, file_of
+from cim.projections.projector import ProjectionStopped, Projector
 from cim.projections.reading import RowsUnreadable, Standing, read_rows, standing
 from cim.testing.clock import HandClock
 
@@ -116,15 +118,15 @@ async def store(log: MemoryLog, *commits: Commit) -> None:
 
 
 class Folder:
-    """Where projectors of a test have their files, and what they told."""
+    """Where projectors of a test have their rows, and what they told."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.told = path, list[str]()
+    def __init__(self, store: RowStore) -> None:
+        self.store, self.told = store, list[str]()
 
     @asynccontextmanager
     async def folding(self, log: MemoryLog, *kinds: ProjectionType) -> AsyncIterator[list[Projector]]:
         projectors = [
-            Projector(kind, self.path, log, HandClock(jumps=True), self.told.append) for kind in kinds
+            Projector(kind, self.store, log, HandClock(jumps=True), self.told.append) for kind in kinds
         ]
         tasks = [asyncio.create_task(projector.run()) for projector in projectors]
         try:
@@ -142,16 +144,27 @@ class Folder:
         assert projector.stopped is None, projector.stopped
         return self.rows(kind)
 
-    def file(self, kind: ProjectionType) -> Path:
-        return file_of(self.path, str(kind))
+    def place(self, kind: ProjectionType) -> Place:
+        return self.store.place(str(kind))
 
     def rows(self, kind: ProjectionType) -> list[dict[str, Any]]:
-        return read_rows(self.file(kind))[1]
+        return read_rows(self.place(kind))[1]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    return Folder(tmp_path)
+def folder(rows: RowStore) -> Folder:
+    return Folder(rows)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Folder:
+    return Folder(SqliteRows(tmp_path))
+
+
+def file(folder: Folder, kind: ProjectionType) -> Path:
+    place = folder.place(kind)
+    assert isinstance(place, SqlitePlace)
+    return place.path
 
 
 async def test_events_become_rows_in_the_order_of_the_log(folder: Folder) -> None:
@@ -159,7 +172,7 @@ async def test_events_become_rows_in_the_order_of_the_log(folder: Folder) -> Non
     await store(log, commit(Lent("b1", "Ada"), Returned("b1"), Lent("b1", "Bob")), commit(Lent("b2", "Ada")))
     await store(log, commit(Returned("b2")))
     assert await folder.fold(log, kind) == [{"book": "b1", "reader": "Bob", "times": 1}]
-    assert standing(folder.file(kind)).sequence == 3
+    assert standing(folder.place(kind)).sequence == 3
 
 
 async def test_what_was_written_is_read_once_its_sequence_is_reached(folder: Folder) -> None:
@@ -200,7 +213,7 @@ async def test_an_event_that_cannot_be_folded_stops_that_projection_by_name_and_
             await stopped.reached(3)
     reason = "sequence 2 (evt.library.Book.b2): ZeroDivisionError: nobody lends to Mallory"
     assert folder.told == [f"projection library.borrowers stopped: {reason}"]
-    assert (standing(folder.file(kind)).sequence, standing(folder.file(kind)).stopped) == (1, reason)
+    assert (standing(folder.place(kind)).sequence, standing(folder.place(kind)).stopped) == (1, reason)
     # What the same commit had folded before the error is not in the rows, what came before it is.
     assert folder.rows(kind) == [{"reader": "Ada", "loans": 1}]
 
@@ -215,7 +228,7 @@ async def test_a_release_of_the_commit_frees_the_projection(folder: Folder) -> N
         await release(log, HandClock(), "cim:test", origin, "evt.library.Book.b1", 1, "not our reader")
         while projector.sequence < 3:  # noqa: ASYNC110 - reached() would say that it stands still yet
             await asyncio.sleep(0)
-    found, rows = read_rows(folder.file(kind))
+    found, rows = read_rows(folder.place(kind))
     assert (found.sequence, found.stopped, rows) == (3, None, [{"reader": "Ada", "loans": 1}])
     assert await folder.fold(log, otherwise()) == [
         {"reader": "Ada", "books": ["b2"]},
@@ -227,13 +240,13 @@ async def test_changed_code_folds_anew_beside_the_rows_that_are_read(folder: Fol
     log, kind, newer = MemoryLog(), kind_of(borrowers), otherwise()
     await store(log, commit(Lent("b1", "Ada")), commit(Lent("b2", "Ada")))
     before = await folder.fold(log, kind)
-    database = Database.open(folder.file(newer), newer)
+    database = Database.open(folder.place(newer), newer)
     database.take([one async for one in log.read(">")][:1])
-    found, rows = read_rows(folder.file(kind))
+    found, rows = read_rows(folder.place(kind))
     assert (found.sequence, found.anew, rows) == (2, 1, before)
     database.close()  # as a crash would: the next process goes on with what was folded anew
     assert await folder.fold(log, newer) == [{"reader": "Ada", "books": ["b1", "b2"]}]
-    assert standing(folder.file(newer)).anew is None
+    assert standing(folder.place(newer)).anew is None
 
 
 async def test_newer_code_that_stops_leaves_the_old_rows(folder: Folder) -> None:
@@ -244,7 +257,7 @@ async def test_newer_code_that_stops_leaves_the_old_rows(folder: Folder) -> None
     async with folder.folding(log, newer) as (projector,):
         with pytest.raises(ProjectionStopped):
             await projector.reached(2)
-    found, rows = read_rows(folder.file(newer))
+    found, rows = read_rows(folder.place(newer))
     assert (found.sequence, found.anew, rows) == (1, 0, before)
     assert found.stopped is not None
 
@@ -261,12 +274,12 @@ async def test_rows_of_another_log_are_folded_anew(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b""])
-async def test_a_file_that_is_ruined_or_gone_is_made_anew(folder: Folder, content: bytes) -> None:
+async def test_a_file_that_is_ruined_or_gone_is_made_anew(files: Folder, content: bytes) -> None:
     log, kind = MemoryLog(), kind_of(borrowers)
     await store(log, commit(Lent("b1", "Ada")))
-    await folder.fold(log, kind)
-    folder.file(kind).write_bytes(content)
-    assert await folder.fold(log, kind) == [{"reader": "Ada", "loans": 1}]
+    await files.fold(log, kind)
+    file(files, kind).write_bytes(content)
+    assert await files.fold(log, kind) == [{"reader": "Ada", "loans": 1}]
 
 
 async def test_what_is_no_event_of_an_entity_is_passed_over(folder: Folder) -> None:
@@ -277,16 +290,16 @@ async def test_what_is_no_event_of_an_entity_is_passed_over(folder: Folder) -> N
     assert await folder.fold(log, kind) == [{"reader": "Ada", "loans": 1}]
 
 
-def test_a_file_that_was_only_just_made_has_no_rows_yet(folder: Folder) -> None:
+def test_a_file_that_was_only_just_made_has_no_rows_yet(files: Folder) -> None:
     kind = kind_of(borrowers)
-    assert read_rows(folder.file(kind)) == (Standing(0, None), [])
-    folder.file(kind).touch()
-    assert read_rows(folder.file(kind)) == (Standing(0, None), [])
-    Database.open(folder.file(kind), kind).close()
-    assert read_rows(folder.file(kind)) == (Standing(0, None), [])
-    folder.file(kind).write_bytes(b"no database at all" * 100)
+    assert read_rows(files.place(kind)) == (Standing(0, None), [])
+    file(files, kind).touch()
+    assert read_rows(files.place(kind)) == (Standing(0, None), [])
+    Database.open(files.place(kind), kind).close()
+    assert read_rows(files.place(kind)) == (Standing(0, None), [])
+    file(files, kind).write_bytes(b"no database at all" * 100)
     with pytest.raises(RowsUnreadable, match="remove it"):
-        read_rows(folder.file(kind))
+        read_rows(files.place(kind))
 
 
 def test_the_version_follows_code_rows_and_what_the_code_calls() -> None:

@@ -1,18 +1,21 @@
 """The table of a projection: in SQLite and in memory it holds the same rows and refuses the same."""
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cim import CimError, Command, Context, Event, Key, Row, State, Table
+from cim.adapters.postgres.rows import PostgresRows, PostgresSession
+from cim.adapters.sqlite.rows import SqliteRows, SqliteSession
 from cim.contract.composition import compose
-from cim.projections.table import SqliteTable, creation
+from cim.ports.rows import Layout, Session
+from cim.projections.table import StoredTable, table_of
 from cim.testing.projected import MemoryTable, projected
 
 
@@ -67,16 +70,25 @@ KIND = compose([orders]).projections[0]
 
 
 @pytest.fixture
-def connection() -> Iterator[sqlite3.Connection]:
-    made = sqlite3.connect(":memory:", isolation_level=None)
-    made.execute(creation(KIND, "rows"))
+def session(tmp_path: Path) -> Iterator[SqliteSession]:
+    made = SqliteRows(tmp_path).place(str(KIND)).open(Layout(1, [table_of(KIND, "rows")]), wiping=False)
     yield made
     made.close()
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def table(request: pytest.FixtureRequest, connection: sqlite3.Connection) -> Any:
-    return SqliteTable(connection, KIND, "rows") if request.param == "sqlite" else MemoryTable(KIND)
+@pytest.fixture
+def postgres_session(postgres: PostgresRows) -> Iterator[Session]:
+    made = postgres.place(str(KIND)).open(Layout(1, [table_of(KIND, "rows")]), wiping=False)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "memory"])
+def table(request: pytest.FixtureRequest) -> Any:
+    if request.param == "memory":
+        return MemoryTable(KIND)
+    name = "session" if request.param == "sqlite" else "postgres_session"
+    return StoredTable(request.getfixturevalue(name), KIND, "rows")
 
 
 FULL = Line(
@@ -85,12 +97,25 @@ FULL = Line(
 
 
 def test_a_row_reads_back_as_it_was_put(table: Any) -> None:
-    for row in (FULL, Line("a", 1), Line("a", 1, note="text"), Line("a", 1, weight=1)):
+    full = FULL.but(order="ö 'a") if _is_postgres(table) else FULL
+    for row in (full, Line("a", 1), Line("a", 1, note="text"), Line("a", 1, weight=1)):
         table.put(row)
         assert table.get(row.order, row.number) == row
-    table.remove(FULL.order, FULL.number)
+    table.remove(full.order, full.number)
     table.remove("nobody", 1)
-    assert table.get(FULL.order, FULL.number) is None
+    assert table.get(full.order, full.number) is None
+
+
+def _is_postgres(table: Any) -> bool:
+    return isinstance(getattr(table, "_session", None), PostgresSession)
+
+
+def test_postgresql_keeps_no_text_with_a_nul_and_says_so(postgres_session: Session) -> None:
+    table = StoredTable(postgres_session, KIND, "rows")
+    with pytest.raises(ValueError, match="PostgreSQL keeps no text with a character of code 0"):
+        table.put(FULL)
+    table.put(Line("a", 1, "fine"))
+    assert table.get("a", 1) == Line("a", 1, "fine")
 
 
 LINES = st.builds(
@@ -104,20 +129,40 @@ LINES = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["put", "remove"]), LINES)))
-def test_both_tables_hold_the_same_after_any_changes(changes: list[tuple[str, Line]]) -> None:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    try:
-        connection.execute(creation(KIND, "rows"))
-        stored, memory = SqliteTable(connection, KIND, "rows"), MemoryTable(KIND)
-        for change, row in changes:
-            said = [_done(table, change, row) for table in (stored, memory)]
-            assert said[0] == said[1]
-        for _, row in changes:
-            assert stored.get(row.order, row.number) == memory.get(row.order, row.number)
-    finally:
-        connection.close()
+CHANGES = st.lists(st.tuples(st.sampled_from(["put", "remove"]), LINES))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=CHANGES)
+def test_both_tables_hold_the_same_after_any_changes(
+    session: SqliteSession, changes: list[tuple[str, Line]]
+) -> None:
+    _hold_the_same(session, changes)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=CHANGES)
+def test_postgresql_holds_the_same_after_any_changes(
+    postgres_session: Session, changes: list[tuple[str, Line]]
+) -> None:
+    plain = [
+        (
+            change,
+            row.but(text=row.text.replace("\0", ""), note=None if isinstance(row.note, str) else row.note),
+        )
+        for change, row in changes
+    ]
+    _hold_the_same(postgres_session, plain)
+
+
+def _hold_the_same(session: Session, changes: list[tuple[str, Line]]) -> None:
+    session.run('DELETE FROM "rows"')
+    stored, memory = StoredTable(session, KIND, "rows"), MemoryTable(KIND)
+    for change, row in changes:
+        said = [_done(table, change, row) for table in (stored, memory)]
+        assert said[0] == said[1]
+    for _, row in changes:
+        assert stored.get(row.order, row.number) == memory.get(row.order, row.number)
 
 
 def _done(table: Any, change: str, row: Line) -> str:
@@ -148,12 +193,10 @@ def test_what_the_table_cannot_hold_is_refused(table: Any, change: Callable[[Any
     assert said in str(error.value)
 
 
-def test_what_is_plain_is_a_column_that_other_tools_can_ask_for(connection: sqlite3.Connection) -> None:
-    SqliteTable(connection, KIND, "rows").put(FULL)
+def test_what_is_plain_is_a_column_that_other_tools_can_ask_for(session: SqliteSession) -> None:
+    StoredTable(session, KIND, "rows").put(FULL)
     asked = "SELECT price, weight, due, state, paid, parts, note FROM rows WHERE number < 0 AND text = 'x'"
-    assert connection.execute(asked).fetchall() == [
-        ("1.50", 0.1, "2026-01-02", "shut", 1, '[{"count":1,"name":"p"}]', "3")
-    ]
+    assert [*session.each(asked)] == [("1.50", 0.1, "2026-01-02", "shut", 1, '[{"count":1,"name":"p"}]', "3")]
 
 
 def test_a_projection_is_tested_without_a_machine() -> None:

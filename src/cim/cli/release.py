@@ -12,9 +12,9 @@ from cim.domain.errors import CimError
 from cim.leaf.heads import keep_head
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.node import background, join
+from cim.leaf.rows import row_store
 from cim.log.release import release
 from cim.processes.stops import stands_still
-from cim.projections.projector import FOLDER
 from cim.projections.reading import standing
 from cim.world.world import World, ref_of
 
@@ -55,8 +55,8 @@ async def _release(machine: Machine, given: argparse.Namespace) -> tuple[Commit,
 
 def stops_projection(machine: Machine, subject: str, sequence: int) -> bool:
     """Whether a projection stands still at this message, whether or not an entity does."""
-    files = (machine.state / FOLDER).glob("*.sqlite")
-    return any(standing(path).stops_at(subject, sequence) for path in files)
+    store = row_store(machine)
+    return any(standing(store.place(name)).stops_at(subject, sequence) for name in store.names())
 
 
 def check_stopped(world: World, subject: str, sequence: int) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 from cim.adapters.nats.log import NatsLog
@@ -16,10 +15,11 @@ from cim.domain.errors import CimError
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.node import background
 from cim.leaf.persons import reading
-from cim.leaf.private import private_folder
+from cim.leaf.rows import row_store
 from cim.log.backoff import delays
 from cim.log.sealing import Sealing
-from cim.projections.projector import FOLDER, Projector, file_of
+from cim.ports.rows import Place
+from cim.projections.projector import Projector
 from cim.projections.reading import Standing, read_rows, standing
 
 Rows = list[dict[str, Any]]
@@ -45,23 +45,23 @@ def run(given: argparse.Namespace) -> int:
 
 async def _rows(machine: Machine, given: argparse.Namespace) -> tuple[int, Standing, Rows]:
     """The log's last sequence, how far the rows are, and the rows."""
-    composition, path = _composed(machine), file_of(machine.state / FOLDER, given.projection)
-    if not path.exists() or Path(given.projection).name != given.projection:
+    composition, store = _composed(machine), row_store(machine)
+    if given.projection not in store.names():
         composition.projection(given.projection)  # refuses by name what no module declares
     async with AsyncExitStack() as stack:
         last, sealing = await _brought_up(machine, composition, stack)
         if given.reached is not None:
-            await _until(path, given)
-        return last, *read_rows(path, given.key, sealing)
+            await _until(store.place(given.projection), given)
+        return last, *read_rows(store.place(given.projection), given.key, sealing)
 
 
 async def _standings(machine: Machine) -> list[dict[str, Any]]:
     composition = _composed(machine)
     async with AsyncExitStack() as stack:
         last, _ = await _brought_up(machine, composition, stack)
-        folder = machine.state / FOLDER
-        names = {path.stem for path in folder.glob("*.sqlite")} | {*map(str, composition.projections)}
-        return [_as_line(name, standing(file_of(folder, name)), last) for name in sorted(names)]
+        store = row_store(machine)
+        names = {*store.names(), *map(str, composition.projections)}
+        return [_as_line(name, standing(store.place(name)), last) for name in sorted(names)]
 
 
 async def _brought_up(
@@ -73,19 +73,19 @@ async def _brought_up(
     log = await NatsLog.open(client)
     last, sealing = await log.last(), await reading(machine, log)
     if running is None:
-        folder, clock = private_folder(machine.state / FOLDER), SystemClock()
-        projectors = [Projector(kind, folder, log, clock, tell, sealing) for kind in composition.projections]
+        store, clock = row_store(machine), SystemClock()
+        projectors = [Projector(kind, store, log, clock, tell, sealing) for kind in composition.projections]
         async with background(*(projector.run() for projector in projectors)):
             for projector in projectors:
                 await projector.settled(last)
     return last, sealing
 
 
-async def _until(path: Path, given: argparse.Namespace) -> None:
+async def _until(place: Place, given: argparse.Namespace) -> None:
     """Wait until the rows hold a sequence: whoever wrote it then reads it."""
     waited = 0.0
     for delay in delays():
-        found = standing(path)
+        found = standing(place)
         if found.sequence >= given.reached:
             return
         if found.stopped is not None or waited > given.patience:

@@ -10,9 +10,9 @@ from cim.contract.composition import Composition, compose
 from cim.contract.stranger import Stranger
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.persons import reading
+from cim.leaf.rows import row_store
 from cim.log.chain import Head
 from cim.processes.pending import Pending
-from cim.projections.projector import FOLDER
 from cim.projections.reading import standing
 from cim.world.due import is_due
 from cim.world.entity import Entity
@@ -99,8 +99,8 @@ def waiting_processes(pending: Pending, *, up: bool) -> list[Waiting]:
 
 def stopped_projections(machine: Machine) -> list[Waiting]:
     """The projections that stand still at an event which their code cannot fold."""
-    files = sorted((machine.state / FOLDER).glob("*.sqlite"))
-    standings = ((path.stem, standing(path).stopped) for path in files)
+    store = row_store(machine)
+    standings = ((name, standing(store.place(name)).stopped) for name in store.names())
     return [_one("", name, "stopped", cause, FOLDS) for name, cause in standings if cause is not None]
 
 

@@ -20,6 +20,7 @@ FILE = "machine.toml"
 STATE_FOLDER = ".cim"
 PAGE_PORT = 8600
 LONGEST_QUERY = 600.0
+_DATABASES = ("postgresql://", "postgres://")
 
 # It stands in the envelope's headers, where blanks at the ends and line breaks do not survive.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -34,6 +35,14 @@ class Limits:
     seconds: float = 60.0
     memory_mb: int = 2048
     query_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Projections:
+    """Where rows are kept: ``store`` is the URL of a PostgreSQL database, or empty for files beside the
+    leaf. A password belongs into PostgreSQL's own file for it (``~/.pgpass``), not here."""
+
+    store: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,7 @@ class Machine:
     port: int = PAGE_PORT
     limits: Limits = field(default_factory=Limits)
     folder: Path = Path()
+    projections: Projections = field(default_factory=Projections)
 
     @property
     def state(self) -> Path:
@@ -76,6 +86,7 @@ class _Written:
     workers: int = 0
     port: int = PAGE_PORT
     limits: Limits = field(default_factory=Limits)
+    projections: Projections = field(default_factory=Projections)
 
 
 def load_machine(folder: Path) -> Machine:
@@ -103,6 +114,7 @@ def load_machine(folder: Path) -> Machine:
         written.port,
         written.limits,
         folder.resolve(),
+        written.projections,
     )
 
 
@@ -115,6 +127,8 @@ def _check(written: _Written, path: Path) -> None:
         raise Misdeclared(f"{path}: [limits] seconds must be over 0 and memory_mb 256 or more")
     if not 0 < written.limits.query_seconds <= LONGEST_QUERY:
         raise Misdeclared(f"{path}: [limits] query_seconds must be over 0 and {LONGEST_QUERY:g} at most")
+    if written.projections.store and not written.projections.store.startswith(_DATABASES):
+        raise Misdeclared(f'{path}: [projections] store is "postgresql://…", or left out for files')
     if written.workers < 0:
         raise Misdeclared(f"{path}: workers is {written.workers}: 0 means one a core, more is their number")
     if not 0 <= written.port <= 65535:

@@ -21,7 +21,7 @@ from cim.leaf.frames import Serve
 from cim.leaf.heads import read_head
 from cim.leaf.machine import Machine
 from cim.leaf.persons import person_keys
-from cim.leaf.private import private_folder
+from cim.leaf.rows import row_store
 from cim.leaf.workers import Workers
 from cim.log.backoff import outlast
 from cim.log.consumer import consume
@@ -29,7 +29,7 @@ from cim.log.erasure import settle
 from cim.log.sealing import Sealing
 from cim.processes.reactor import Reactor
 from cim.projections.answers import Answers
-from cim.projections.projector import FOLDER, Projector
+from cim.projections.projector import Projector
 from cim.world.schedule import Schedule
 from cim.world.trail import history
 from cim.world.world import World
@@ -116,8 +116,8 @@ async def join(
     serve = Serve(str(machine.folder), names, served, machine.limits.memory_mb)
     workers = Workers(serve, machine.limits, blobs, clock, tell)
     Binding(machine).check(systems)
-    folder = private_folder(machine.state / FOLDER)
-    projectors = {str(kind): Projector(kind, folder, log, clock, tell, sealing) for kind in projections}
+    store = row_store(machine)
+    projectors = {str(kind): Projector(kind, store, log, clock, tell, sealing) for kind in projections}
     reactor = Reactor(processes, log, clock, machine.source, tell, sealing)
 
     async def take(batch: list[Commit]) -> None:
@@ -132,7 +132,7 @@ async def join(
             workers.open(count if systems else 0),
             *(projector.run() for projector in projectors.values()),
         ):
-            answers = Answers(projectors, folder, log, clock, machine.limits.query_seconds, sealing)
+            answers = Answers(projectors, store, log, clock, machine.limits.query_seconds, sealing)
             yield Node(
                 machine=machine,
                 composition=composition,

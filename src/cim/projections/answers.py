@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,13 +17,13 @@ from cim.log.backoff import delays
 from cim.log.sealing import Sealing
 from cim.ports.clock import Clock
 from cim.ports.log import Log
-from cim.projections.projector import SINCE, Projector, file_of
+from cim.ports.rows import Deadline, Place, RowStore
+from cim.projections.projector import SINCE, Projector
 from cim.projections.reading import Moment, RowsUnreadable, Standing, StoredRows, moment
 from cim.projections.selection import Selection
 from cim.projections.table import ROW, row_place
 from cim.projections.turns import Turns
 
-Late = Callable[[], bool]
 Told = dict[str, Any]
 
 _HEAD = 1024
@@ -44,13 +43,13 @@ class Answers:
     def __init__(
         self,
         projectors: Mapping[str, Projector],
-        folder: Path,
+        store: RowStore,
         log: Log,
         clock: Clock,
         seconds: float,
         sealing: Sealing | None = None,
     ) -> None:
-        self._projectors, self._folder, self._log, self._clock = projectors, folder, log, clock
+        self._projectors, self._store, self._log, self._clock = projectors, store, log, clock
         self._sealing = sealing or Sealing()
         self._turns = Turns(seconds, clock)
 
@@ -75,11 +74,11 @@ class Answers:
         return {"answer": msgspec.Raw(answer), **_how_far(found, last)}
 
     def _page(
-        self, kind: ProjectionType, asked: RowsQuestion, room: int, late: Late
+        self, kind: ProjectionType, asked: RowsQuestion, room: int, until: Deadline
     ) -> tuple[Standing, list[msgspec.Raw], list[Any] | None]:
         # One more than was asked for says whether there are more.
         selection = Selection(asked.key, asked.where, asked.after, asked.limit + 1)
-        with moment(self._file(kind), late, self._opened(kind)) as found:
+        with moment(self._place(kind), until, self._opened(kind)) as found:
             left = room - _HEAD - len((found.standing.stopped or "").encode()) * 2
             rows: list[msgspec.Raw] = []
             key: list[Any] | None = None
@@ -95,11 +94,11 @@ class Answers:
             return found.standing, rows, None
 
     def _run(
-        self, kind: QueryType, asked: Waiting, late: Late
+        self, kind: QueryType, asked: Waiting, until: Deadline
     ) -> tuple[list[tuple[ProjectionType, Standing]], bytes]:
         with ExitStack() as stack:
             moments = {
-                name: stack.enter_context(moment(self._file(source), late, self._opened(source)))
+                name: stack.enter_context(moment(self._place(source), until, self._opened(source)))
                 for name, source in kind.reads.items()
             }
             for name, source in kind.reads.items():
@@ -142,8 +141,8 @@ class Answers:
         return NotReached(f"{kind} is at {found.sequence} and not at {asked.reached}{ends}: {why}")
 
     async def _standing(self, kind: ProjectionType) -> Standing:
-        def read(late: Late) -> Standing:
-            with moment(self._file(kind), late) as found:
+        def read(until: Deadline) -> Standing:
+            with moment(self._place(kind), until) as found:
                 return found.standing
 
         return await self._turns.run(str(kind), read)
@@ -153,8 +152,8 @@ class Answers:
             return None
         return partial(self._sealing.opened, row_place(str(kind)), ROW)
 
-    def _file(self, kind: ProjectionType) -> Path:
-        return file_of(self._folder, str(kind))
+    def _place(self, kind: ProjectionType) -> Place:
+        return self._store.place(str(kind))
 
 
 def _expect(kind: ProjectionType, found: Moment) -> None:

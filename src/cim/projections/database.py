@@ -1,18 +1,15 @@
-"""The file of a projection: its rows and how far they are folded, changed in one transaction.
+"""The place of a projection: its rows and how far they are folded, changed in one transaction.
 
 Derived and thrown away at will: the log is the truth. So a commit waits for no disk (a power cut takes
-the file back to an earlier whole state, and what came after is folded again), and a file that cannot be
+the place back to an earlier whole state, and what came after is folded again), and a place that cannot be
 read is made anew. Rows that another version of the code folded stay to be read, while the new ones are
 folded into a second table beside them; one transaction puts these in their place. Two files and a
 renaming would do the same, but SQLite does not bear that a file is renamed under a reader.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from cim.adapters.sqlite.derived import Layout, connect
 from cim.contract import codec
 from cim.contract.envelope import Commit
 from cim.contract.projection import ProjectionType
@@ -20,16 +17,21 @@ from cim.domain.errors import CimError
 from cim.log.release import RELEASE
 from cim.log.sealing import BadSeal, Sealing
 from cim.ports.keys import KeyLost
-from cim.projections.table import SqliteTable, columns_of, creation, quoted
+from cim.ports.rows import Layout, Place, RowsFailed, Session, Table
+from cim.projections.table import StoredTable, columns_of, quoted, table_of
 
 SHOWN, NEXT = "rows", "next_rows"
 """The tables: what is read, and what is folded anew beside it."""
 
-_CHECKPOINTS = (
-    "CREATE TABLE cim_checkpoint (rows TEXT PRIMARY KEY, version TEXT NOT NULL, sequence INTEGER NOT NULL,"
-    " digest TEXT NOT NULL, stopped TEXT, columns TEXT NOT NULL) STRICT, WITHOUT ROWID"
-)
-LAYOUT = Layout(1, (_CHECKPOINTS,))
+_COLUMNS = {
+    "rows": "TEXT",
+    "version": "TEXT",
+    "sequence": "INTEGER",
+    "digest": "TEXT",
+    "stopped": "TEXT",
+    "columns": "TEXT",
+}
+LAYOUT = Layout(1, (Table("cim_checkpoint", tuple(_COLUMNS.items()), ("rows",)),))
 
 _READ = "SELECT version, sequence, digest, stopped FROM cim_checkpoint WHERE rows = ?"
 _WRITE = "UPDATE cim_checkpoint SET sequence = ?, digest = ?, stopped = ? WHERE rows = ?"
@@ -49,7 +51,7 @@ def place_of(subject: str, sequence: int) -> str:
 
 
 class Superseded(CimError):
-    """Another process folds this file, by other code or from another place of the log."""
+    """Another process folds this place, by other code or from another place of the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +66,25 @@ class Checkpoint:
 
 
 class Database:
-    """The open file of one projection. Not for two threads at a time."""
+    """The open place of one projection. Not for two threads at a time."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, kind: ProjectionType, sealing: Sealing | None = None
-    ) -> None:
-        self._connection, self._kind, self._sealing = connection, kind, sealing or Sealing()
+    def __init__(self, session: Session, kind: ProjectionType, sealing: Sealing | None = None) -> None:
+        self._session, self._kind, self._sealing = session, kind, sealing or Sealing()
         self._body_of = self._sealing.body if kind.personal else None
-        if kind.personal:  # what a row no longer says must not stay in the file
-            connection.execute("PRAGMA secure_delete = ON")
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with session.writing():
             self.folding = self._choose()
-        self._table = SqliteTable(connection, kind, self.folding, self._sealing)
+        self._table = StoredTable(session, kind, self.folding, self._sealing)
         self._sequence = self.checkpoint.sequence
         self._passed: set[int] = set()
 
     @classmethod
-    def open(cls, path: Path, kind: ProjectionType, sealing: Sealing | None = None) -> "Database":
-        """The file at ``path``, made where it is missing, cannot be read, or has another layout."""
-        connection = connect(path, LAYOUT)
+    def open(cls, place: Place, kind: ProjectionType, sealing: Sealing | None = None) -> "Database":
+        """The projection's place, made where it is missing, cannot be read, or has another layout."""
+        session = place.open(LAYOUT, wiping=kind.personal)
         try:
-            return cls(connection, kind, sealing)
+            return cls(session, kind, sealing)
         except BaseException:
-            connection.close()
+            session.close()
             raise
 
     @property
@@ -105,14 +102,14 @@ class Database:
 
     def read(self, rows: str) -> Checkpoint | None:
         """How far a table is; None where it is not there."""
-        found = self._connection.execute(_READ, (rows,)).fetchone()
+        found = self._session.first(_READ, (rows,))
         return None if found is None else Checkpoint(*found)
 
     def take(self, commits: Sequence[Commit]) -> None:
         """Fold commits, rows and checkpoint in one transaction; those that are folded already are left out.
 
         Raises :class:`Unfoldable` for the first that cannot be folded: all before it are folded then, and
-        the file tells why it goes no further.
+        the place tells why it goes no further.
         """
         try:
             self._fold(commits, None)
@@ -128,28 +125,26 @@ class Database:
         """Put the rows that were folded anew in the place of the old ones, if there are such."""
         if self.folding == SHOWN:
             return
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._session.writing():
             self._expect()
-            self._connection.execute(f"DROP TABLE {quoted(SHOWN)}")
-            self._connection.execute(f"ALTER TABLE {quoted(NEXT)} RENAME TO {quoted(SHOWN)}")
-            self._connection.execute("DELETE FROM cim_checkpoint WHERE rows = ?", (SHOWN,))
-            self._connection.execute("UPDATE cim_checkpoint SET rows = ? WHERE rows = ?", (SHOWN, NEXT))
+            self._session.run(f"DROP TABLE {quoted(SHOWN)}")
+            self._session.run(f"ALTER TABLE {quoted(NEXT)} RENAME TO {quoted(SHOWN)}")
+            self._session.run("DELETE FROM cim_checkpoint WHERE rows = ?", (SHOWN,))
+            self._session.run("UPDATE cim_checkpoint SET rows = ? WHERE rows = ?", (SHOWN, NEXT))
         self.folding = SHOWN
-        self._table = SqliteTable(self._connection, self._kind, SHOWN, self._sealing)
-        if self._kind.personal:  # the log beside the file holds the old rows until it is cut
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._table = StoredTable(self._session, self._kind, SHOWN, self._sealing)
+        if self._kind.personal:
+            self._session.wipe()
 
     def begin_anew(self) -> None:
         """Forget the rows that are being folded: the log is another one than they were folded from."""
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._session.writing():
             self._make(self.folding)
         self._sequence = 0
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
+        """Let go of the place."""
+        self._session.close()
 
     def _choose(self) -> str:
         """The table that this version folds: the one that is read, or a new one beside it."""
@@ -166,19 +161,18 @@ class Database:
 
     def _make(self, rows: str) -> None:
         self._drop(rows)
-        self._connection.execute(creation(self._kind, rows))
+        self._session.create(table_of(self._kind, rows))
         columns = codec.json_bytes(columns_of(self._kind)).decode()
-        self._connection.execute(
+        self._session.run(
             "INSERT INTO cim_checkpoint VALUES (?, ?, 0, '', NULL, ?)", (rows, self._kind.version, columns)
         )
 
     def _drop(self, rows: str) -> None:
-        self._connection.execute(f"DROP TABLE IF EXISTS {quoted(rows)}")
-        self._connection.execute("DELETE FROM cim_checkpoint WHERE rows = ?", (rows,))
+        self._session.run(f"DROP TABLE IF EXISTS {quoted(rows)}")
+        self._session.run("DELETE FROM cim_checkpoint WHERE rows = ?", (rows,))
 
     def _fold(self, commits: Sequence[Commit], stopped: str | None) -> None:
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._session.writing():
             before = self._expect()
             sequence, digest = before.sequence, before.digest
             left = [commit for commit in commits if commit.sequence > sequence]
@@ -186,7 +180,7 @@ class Database:
                 self._fold_one(commit)
             if left:
                 sequence, digest = left[-1].sequence, left[-1].digest
-            self._connection.execute(_WRITE, (sequence, digest, stopped, self.folding))
+            self._session.run(_WRITE, (sequence, digest, stopped, self.folding))
         self._sequence = sequence
 
     def _fold_until(self, commits: Sequence[Commit], error: Unfoldable) -> None:
@@ -198,8 +192,8 @@ class Database:
         try:
             for event in self._kind.events(commit, self._body_of):
                 self._kind.fold(event, self._table)
-        except sqlite3.OperationalError:
-            raise  # a full disk or a locked file is not the event's fault
+        except RowsFailed:
+            raise  # a full disk or a lost connection is not the event's fault
         except Exception as error:
             raise Unfoldable(commit, self._words_of(error)) from error
 
@@ -210,7 +204,7 @@ class Database:
         return str(error) if isinstance(error, CimError) else f"{type(error).__name__}: {error}"
 
     def _expect(self) -> Checkpoint:
-        """The checkpoint in the file, which another process may have moved on, but not back or away."""
+        """The checkpoint in the place, which another process may have moved on, but not back or away."""
         found = self.read(self.folding)
         if found is None or found.version != self._kind.version:
             raise Superseded(f"{self._kind}: another process folds these rows by other code")

@@ -1,14 +1,11 @@
 """Keeping one projection's rows up to date: the log followed, batch by batch, for ever."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from cim.adapters.sqlite.derived import discard, is_ruined
 from cim.contract.envelope import Commit
 from cim.contract.projection import ProjectionType
 from cim.domain.errors import CimError
@@ -19,22 +16,15 @@ from cim.log.release import RELEASE, is_released
 from cim.log.sealing import Sealing
 from cim.ports.clock import Clock
 from cim.ports.log import Log
+from cim.ports.rows import RowsFailed, RowsRuined, RowStore
 from cim.projections.database import SHOWN, Database, Superseded, Unfoldable
 
 SINCE = "+"
 """What divides the version of the code that folded some rows from the last erasure that it knew of."""
 
-FOLDER = "projections"
-"""The folder of all files, in the leaf's own."""
-
 
 class ProjectionStopped(CimError):
     """The projection goes no further: an event stands in the log that its code cannot fold."""
-
-
-def file_of(folder: Path, name: str) -> Path:
-    """Where the rows of the projection ``context.name`` are, in the folder of all projections."""
-    return folder / f"{name}.sqlite"
 
 
 class _Released(Exception):
@@ -45,18 +35,24 @@ class _PersonErased(Exception):
     """The rows are to be folded anew: what a person's values led to may stand in them."""
 
 
+def _close_unused(opening: Future[Database]) -> None:
+    """Close what was opened for somebody who was cancelled meanwhile."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
 class Projector:
-    """Folds the log into the file of one projection.
+    """Folds the log into the place of one projection.
 
     ``sequence`` is how far the rows are that can be read; ``stopped`` why they go no further, if they do
-    not; ``anew`` whether they may be other code's, while this one's are folded beside them. The file is
+    not; ``anew`` whether they may be other code's, while this one's are folded beside them. The place is
     written in a thread of its own, so that nobody waits for the disk.
     """
 
     def __init__(
         self,
         kind: ProjectionType,
-        folder: Path,
+        store: RowStore,
         log: Log,
         clock: Clock,
         tell: Callable[[str], None],
@@ -67,7 +63,7 @@ class Projector:
         self.sequence = 0
         self.stopped: str | None = None
         self.anew = True
-        self._path = file_of(folder, str(kind))
+        self._place = store.place(str(kind))
         self._log, self._clock, self._tell = log, clock, tell
         self._released: set[int] = set()
         self._progress = asyncio.Condition()
@@ -76,7 +72,7 @@ class Projector:
         """Follow the log until cancelled.
 
         An event that cannot be folded stops it: that is told, stays in ``stopped``, and ends when the
-        event's commit is released. What the file or the link suffers is told and outlasted.
+        event's commit is released. What the store or the link suffers is told and outlasted.
         """
         told = ""
         for delay in delays():
@@ -90,11 +86,11 @@ class Projector:
                 continue
             except Superseded as error:
                 return await self._stop(str(error))
-            except sqlite3.Error as error:
-                if is_ruined(error):
-                    discard(self._path)
-                if told != (told := f"{self.kind}: {self._path}: {error}; trying again"):
+            except RowsFailed as error:
+                if told != (told := f"{self.kind}: {self._place}: {error}; trying again"):
                     self._tell(told)
+                if isinstance(error, RowsRuined):
+                    await self._discard()
             await self._clock.sleep(delay)
         raise AssertionError("delays never end")
 
@@ -122,7 +118,12 @@ class Projector:
     async def _follow(self, thread: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
         kind = await self._as_erased()
-        database = await loop.run_in_executor(thread, Database.open, self._path, kind, self._sealing)
+        opening = thread.submit(Database.open, self._place, kind, self._sealing)
+        try:
+            database = await asyncio.wrap_future(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_unused)
+            raise
         try:
             if not await outlast(lambda: self._stands(database), self._clock):
                 self._tell(f"{self.kind}: its rows are of another log than this one: they are folded anew")
@@ -152,6 +153,12 @@ class Projector:
             )
         finally:
             thread.submit(database.close)
+
+    async def _discard(self) -> None:
+        try:
+            await asyncio.to_thread(self._place.discard)
+        except RowsFailed as error:
+            self._tell(f"{self.kind}: {self._place}: {error}; trying again")
 
     async def _as_erased(self) -> ProjectionType:
         """The projection as it is to be folded: anew since the last erasure, beside the rows that still may

@@ -1,11 +1,9 @@
 """Reading the rows of a projection, from any process, while another one folds them."""
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,22 +13,16 @@ from cim.contract.projection import ProjectionType
 from cim.domain.errors import CimError
 from cim.domain.projection import Row
 from cim.log.sealing import Sealing
+from cim.ports.rows import NEVER, Deadline, Place, RowsFailed, RowsRuined, Session, TooLate
 from cim.projections.database import NEXT, SHOWN, place_of
 from cim.projections.selection import Selection, key_of_text
 from cim.projections.table import ROW, Column, row_place
 
 Plain = dict[str, Any]
 
-_STEPS = 1000
-"""How many steps SQLite makes before it asks whether it is late."""
-
 
 class RowsUnreadable(CimError):
-    """There are no rows to read, or their file cannot be read."""
-
-
-class TooLate(CimError):
-    """The time for reading is over."""
+    """There are no rows to read, or their place cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +44,23 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class Moment:
     """The rows of a projection as they stand at one moment: how far they are, which version of the code
-    folded them, their columns. ``late`` ends the reading once it is true; ``opened`` opens what is personal
+    folded them, their columns. ``until`` ends the reading; ``opened`` opens what is personal
     in a row, left sealed where it is None."""
 
     standing: Standing
     version: str = ""
     columns: tuple[Column, ...] = ()
-    connection: sqlite3.Connection | None = None
-    late: Callable[[], bool] = lambda: False
+    session: Session | None = None
+    until: Deadline = NEVER
     opened: Callable[[Plain], Plain] | None = None
 
     def select(self, selection: Selection) -> Iterator[Plain]:
         """The chosen rows as plain data, each read when it is asked for."""
-        if self.connection is None or not self.columns:
+        if self.session is None or not self.columns:
             return
         statement, values = selection.statement(self.columns, SHOWN)
-        for found in self.connection.execute(statement, values):
-            if self.late():
+        for found in self.session.each(statement, values):
+            if self.until.passed():
                 raise TooLate("the time for reading is over")
             plain = {one.name: one.plain(value) for one, value in zip(self.columns, found, strict=True)}
             yield plain if self.opened is None else self.opened(plain)
@@ -93,14 +85,14 @@ class StoredRows:
         return (codec.typed(plain, self._kind.row) for plain in self._moment.select(selection))
 
 
-def standing(path: Path) -> Standing:
-    """How far the projection in a file is; 0 where nothing was folded yet. Raises :class:`RowsUnreadable`."""
-    with moment(path) as found:
+def standing(place: Place) -> Standing:
+    """How far a projection is; 0 where nothing was folded yet. Raises :class:`RowsUnreadable`."""
+    with moment(place) as found:
         return found.standing
 
 
 def read_rows(
-    path: Path, key: Sequence[str] = (), sealing: Sealing | None = None
+    place: Place, key: Sequence[str] = (), sealing: Sealing | None = None
 ) -> tuple[Standing, list[Plain]]:
     """The rows as plain data in the order of their key, and how far they are folded, both of one moment.
 
@@ -108,47 +100,37 @@ def read_rows(
     as they are where that cannot be. Raises :class:`RowsUnreadable`, and
     :class:`cim.contract.query.BadQuestion` for what is no key here.
     """
-    shown = None if sealing is None else partial(sealing.shown_data, row_place(path.stem), ROW)
-    with moment(path, opened=shown) as found:
+    shown = None if sealing is None else partial(sealing.shown_data, row_place(place.name), ROW)
+    with moment(place, opened=shown) as found:
         return found.standing, list(found.select(Selection(key_of_text(key, found.columns))))
 
 
 @contextmanager
 def moment(
-    path: Path,
-    late: Callable[[], bool] = lambda: False,
-    opened: Callable[[Plain], Plain] | None = None,
+    place: Place, until: Deadline = NEVER, opened: Callable[[Plain], Plain] | None = None
 ) -> Iterator[Moment]:
-    """The rows in a file as they stand now, until ``late()``, personal values ``opened``.
+    """The rows of a place as they stand now, read until a deadline, personal values ``opened``.
 
-    Raises :class:`RowsUnreadable`, and :class:`TooLate` where reading is cut off.
+    Raises :class:`RowsUnreadable`, and :class:`cim.ports.rows.TooLate` where reading is cut off.
     """
-    if not path.exists():
-        yield Moment(Standing(0, None))
-        return
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
-            # Not opened for reading alone: what a process that was killed left behind is tidied up first.
-            connection.execute("PRAGMA query_only = ON")
-            connection.set_progress_handler(late, _STEPS)
-            connection.execute("BEGIN")
-            yield replace(_moment(connection, late), opened=opened)
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-            raise TooLate("the time for reading is over") from error
+        with place.look(until) as session:
+            yield _moment(session, until, opened)
+    except RowsFailed as error:
         raise RowsUnreadable(
-            f"{path}: {error}. It is derived: remove it, and `cim up` folds it anew"
+            f"{place} cannot be read: {error}. It is derived: remove it, and `cim up` folds it anew"
+            if isinstance(error, RowsRuined)
+            else f"{place} cannot be read now: {error}"
         ) from error
 
 
-def _moment(connection: sqlite3.Connection, late: Callable[[], bool]) -> Moment:
-    (layout,) = connection.execute("PRAGMA user_version").fetchone()
-    if not layout:  # whoever makes the file has not come that far
+def _moment(session: Session | None, until: Deadline, opened: Callable[[Plain], Plain] | None) -> Moment:
+    if session is None:
         return Moment(Standing(0, None))
-    asked = connection.execute("SELECT rows, sequence, stopped, version, columns FROM cim_checkpoint")
+    asked = session.each("SELECT rows, sequence, stopped, version, columns FROM cim_checkpoint")
     found = {rows: told for rows, *told in asked}
     sequence, stopped, version, written = found.get(SHOWN, (0, None, "", b"[]"))
     anew, newer = found[NEXT][:2] if NEXT in found else (None, None)
     columns = msgspec.json.decode(written, type=tuple[Column, ...])
     # Where newer code stopped, too, its reason is the one to act on.
-    return Moment(Standing(sequence, newer or stopped, anew), version, columns, connection, late)
+    return Moment(Standing(sequence, newer or stopped, anew), version, columns, session, until, opened)

@@ -44,9 +44,10 @@ class Selection:
         chosen = [f"{quoted(name)} = ?" for name in equal]
         values = [*equal.values()]
         for name, value in self.where.items():
-            check_value(value, column_named(name, columns))
+            column = column_named(name, columns)
+            check_value(value, column)
             chosen.append(f"{quoted(name)} IS NULL" if value is None else f"{quoted(name)} = ?")
-            values += [] if value is None else [value]
+            values += [] if value is None else [column.stored(value)]
         return chosen, values
 
 

@@ -1,11 +1,10 @@
-"""The table of a projection in SQLite: a column a field, derived from the row's annotations.
+"""The table of a projection in its store: a column a field, derived from the row's annotations.
 
-Texts, numbers and truths are columns of their own kind, so that any tool that reads SQLite can ask
+Texts, numbers and truths are columns of their own kind, so that any tool that reads the database can ask
 for them; whatever is nested is JSON text, and so is a personal value, which stands sealed.
 """
 
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +15,14 @@ from cim.contract.personal import personal_fields
 from cim.contract.projection import ProjectionType
 from cim.domain.projection import Row
 from cim.log.sealing import Sealing
+from cim.ports.rows import Session, Table
 
 _KINDS = {"string": "TEXT", "integer": "INTEGER", "number": "REAL", "boolean": "INTEGER"}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One field of a row: its name, SQLite's type, whether it is of the key, and how its plain value
+    """One field of a row: its name, its type there, whether it is of the key, and how its plain value
     stands there."""
 
     name: str
@@ -32,11 +32,13 @@ class Column:
     truth: bool
 
     def stored(self, plain: Any) -> Any:
-        """A plain value as SQLite keeps it."""
-        return codec.json_bytes(plain).decode() if self.nested else plain
+        """A plain value as the store keeps it."""
+        if self.nested:
+            return codec.json_bytes(plain).decode()
+        return int(plain) if self.truth and plain is not None else plain
 
     def plain(self, stored: Any) -> Any:
-        """What SQLite kept as a plain value."""
+        """What the store kept as a plain value."""
         if self.nested:
             return msgspec.json.decode(stored)
         return bool(stored) if self.truth and stored is not None else stored
@@ -67,7 +69,7 @@ def _column(name: str, key: bool, shape: Mapping[str, Any]) -> Column:
 
 
 def _kind(shape: Mapping[str, Any]) -> str | None:
-    """The JSON type of a shape where SQLite has one like it."""
+    """The JSON type of a shape where a store has one like it."""
     if "enum" in shape:
         return "string" if all(isinstance(one, str) for one in shape["enum"]) else None
     kind = shape.get("type")
@@ -83,26 +85,26 @@ def row_place(projection: str) -> str:
     return f"rows.{projection}"
 
 
-class SqliteTable:
-    """Fulfils :class:`cim.domain.projection.Table` over an open transaction of a connection."""
+class StoredTable:
+    """Fulfils :class:`cim.domain.projection.Table` over an open transaction of a session."""
 
     def __init__(
-        self, connection: sqlite3.Connection, kind: ProjectionType, name: str, sealing: Sealing | None = None
+        self, session: Session, kind: ProjectionType, name: str, sealing: Sealing | None = None
     ) -> None:
-        self._connection, self._kind = connection, kind
+        self._session, self._kind = session, kind
         self._sealing, self._place = sealing or Sealing(), row_place(str(kind))
         self._columns = columns_of(kind)
         fields = ", ".join(map(quoted, (column.name for column in self._columns)))
         where = " AND ".join(f"{quoted(field)} = ?" for field in kind.key)
         marks = ", ".join("?" * len(self._columns))
         self._get = f"SELECT {fields} FROM {quoted(name)} WHERE {where}"
-        self._put = f"REPLACE INTO {quoted(name)} ({fields}) VALUES ({marks})"
+        self._put = f"INSERT INTO {quoted(name)} ({fields}) VALUES ({marks}) {_instead(self._columns)}"
         self._remove = f"DELETE FROM {quoted(name)} WHERE {where}"
 
     def get(self, *key: str | int) -> Row | None:
         """See :meth:`cim.domain.projection.Table.get`."""
         self._kind.check_key(key)
-        found = self._connection.execute(self._get, key).fetchone()
+        found = self._session.first(self._get, key)
         if found is None:
             return None
         plain = {one.name: one.plain(value) for one, value in zip(self._columns, found, strict=True)}
@@ -112,19 +114,24 @@ class SqliteTable:
         """See :meth:`cim.domain.projection.Table.put`."""
         self._kind.check_row(row)
         plain = self._sealing.sealed(self._place, row, None, late=True, name=ROW)
-        self._connection.execute(self._put, [one.stored(plain[one.name]) for one in self._columns])
+        self._session.run(self._put, [one.stored(plain[one.name]) for one in self._columns])
 
     def remove(self, *key: str | int) -> None:
         """See :meth:`cim.domain.projection.Table.remove`."""
         self._kind.check_key(key)
-        self._connection.execute(self._remove, key)
+        self._session.run(self._remove, key)
 
 
-def creation(kind: ProjectionType, name: str) -> str:
-    """The statement that makes a projection's table under a name."""
-    fields = ", ".join(f"{quoted(one.name)} {one.type}" for one in columns_of(kind))
-    key = ", ".join(map(quoted, kind.key))
-    return f"CREATE TABLE {quoted(name)} ({fields}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID"
+def _instead(columns: Sequence[Column]) -> str:
+    """What is done where a row with the key is there: it is replaced."""
+    key = ", ".join(quoted(one.name) for one in columns if one.key)
+    put = ", ".join(f"{quoted(one.name)} = excluded.{quoted(one.name)}" for one in columns if not one.key)
+    return f"ON CONFLICT ({key}) DO UPDATE SET {put}" if put else f"ON CONFLICT ({key}) DO NOTHING"
+
+
+def table_of(kind: ProjectionType, name: str) -> Table:
+    """A projection's table under a name."""
+    return Table(name, tuple((one.name, one.type) for one in columns_of(kind)), tuple(kind.key))
 
 
 def quoted(name: str) -> str:

@@ -7,7 +7,7 @@ from threading import Thread
 from typing import TypeVar
 
 from cim.ports.clock import Clock
-from cim.projections.reading import TooLate
+from cim.ports.rows import Deadline, TooLate
 
 T = TypeVar("T")
 
@@ -25,8 +25,8 @@ class Turns:
         self._seconds, self._clock, self._at_once = seconds, clock, at_once
         self._free = asyncio.Semaphore(at_once)
 
-    async def run(self, what: str, read: Callable[[Callable[[], bool]], T]) -> T:
-        """What ``read`` gives; it is handed a function that says when it is late. Raises :class:`TooLate`."""
+    async def run(self, what: str, read: Callable[[Deadline], T]) -> T:
+        """What ``read`` gives; it is handed when it must be over. Raises :class:`TooLate`."""
         try:
             async with asyncio.timeout(self._seconds):
                 await self._free.acquire()
@@ -34,7 +34,9 @@ class Turns:
             raise TooLate(
                 f"{what}: {self._at_once} queries were at work for {self._seconds:g} s: ask again later"
             ) from None
-        done = self._start(what, read, self._clock.monotonic() + self._seconds)
+        done = self._start(
+            what, read, Deadline(self._clock.monotonic() + self._seconds, self._clock.monotonic)
+        )
         try:
             async with asyncio.timeout(self._seconds):
                 return await done
@@ -44,7 +46,7 @@ class Turns:
                 f"[limits] of machine.toml"
             ) from None
 
-    def _start(self, what: str, read: Callable[[Callable[[], bool]], T], end: float) -> "asyncio.Future[T]":
+    def _start(self, what: str, read: Callable[[Deadline], T], until: Deadline) -> "asyncio.Future[T]":
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
 
@@ -55,7 +57,7 @@ class Turns:
 
         def work() -> None:
             try:
-                told = (done.set_result, read(lambda: self._clock.monotonic() > end))
+                told = (done.set_result, read(until))
             except BaseException as error:
                 told = (done.set_exception, error)  # type: ignore[assignment]
             with suppress(RuntimeError):  # the event loop has ended, and with it whoever asked

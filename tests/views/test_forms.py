@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cim import Blob, Command, Component, Context, Event, Maybe, One, State
+from cim.testing import people
 from cim.views import Element, Row, form, h, maybe
 from cim.views.forms import words_of
 from cim.views.symbols import WrongUse
@@ -100,3 +101,12 @@ def test_an_area_is_made_of_four_numbers_and_nothing_else_is_one() -> None:
 
 def test_a_name_of_the_code_begins_a_line_as_words() -> None:
     assert [words_of(name) for name in ("date", "due_date", "PutRight")] == ["Date", "Due date", "Put right"]
+
+
+def test_personal_fields_are_lines_as_others() -> None:
+    def detail(row: Row, order: One[people.Order]) -> Element:
+        return h.div(form(people.Place, row, address=order.address))
+
+    view = compile_view(detail)
+    assert '<input name="customer" type="text" required' in view.html
+    assert '<input name="address" type="text" required data-at=' in view.html

@@ -16,6 +16,7 @@ from cim.contract.envelope import Commit
 from cim.contract.process import ProcessType
 from cim.contract.projection import ProjectionType
 from cim.contract.system import SystemType
+from cim.domain.errors import CimError
 from cim.leaf.binding import Binding
 from cim.leaf.frames import Serve
 from cim.leaf.heads import read_head
@@ -27,6 +28,7 @@ from cim.log.backoff import outlast
 from cim.log.consumer import consume
 from cim.log.erasure import settle
 from cim.log.sealing import Sealing
+from cim.ports.keys import KeyStore
 from cim.processes.reactor import Reactor
 from cim.projections.answers import Answers
 from cim.projections.projector import Projector
@@ -108,7 +110,7 @@ async def join(
         sealing,
         lambda ref: outlast(lambda: history(log, ref), clock),
     )
-    world.when_erased(lambda person, _: keys.destroy(person))
+    world.when_erased(lambda person, _: destroy_key(keys, person, tell))
     writer = Writer(world, log, clock, machine.source, tell, sealing)
     count = machine.workers or os.cpu_count() or 1
     names = tuple(dict.fromkeys([*machine.modules, *modules]))
@@ -149,6 +151,14 @@ async def join(
     finally:
         await workers.close()
         keys.close()
+
+
+def destroy_key(keys: KeyStore, person: str, tell: Tell) -> None:
+    """Destroy a key; nothing more of the person is opened here in any case."""
+    try:
+        keys.destroy(person)
+    except CimError as error:
+        tell(f"the key of {person} is not destroyed yet, the next start does it: {error}")
 
 
 @asynccontextmanager

@@ -17,7 +17,9 @@ from cim.domain.errors import CimError
 from cim.ports.keys import PersonErased
 
 KEY_BYTES = 32
-PATIENCE = 10.0
+PATIENCE = 2.0
+"""Seconds that a transaction waits for another process's: an erasure waits in the loop that all share."""
+
 WARM = 50_000
 """Keys that are held in memory."""
 

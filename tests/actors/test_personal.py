@@ -89,13 +89,23 @@ async def test_who_was_erased_is_told_so_and_what_is_not_personal_goes_on(
     machine = actors(log, keys)
     await machine.handle(asked(REGISTER, "c1"))
     keys.destroy("shop.Customer.ada")
-    machine.forget([ADA])
     with pytest.raises(PersonErased, match=r"shop\.Customer\.ada was erased: what is new of them"):
         await machine.handle(asked(Register("ada", "Ada again"), "c2"))
     assert await log.last() == 1
     assert isinstance(await machine.handle(asked(Close("ada"), "c3")), Receipt)
     rejected = await machine.handle(asked(REGISTER, "c4"))
     assert rejected == Rejection(str(ADA), f"{ERASED} is off the books")
+
+
+async def test_a_warm_entity_that_is_let_go_reads_as_erased_at_its_next_command(
+    log: MemoryLog, keys: MemoryKeys
+) -> None:
+    machine = actors(log, keys)
+    await machine.handle(asked(REGISTER, "c1"))
+    keys.destroy("shop.Customer.ada")
+    machine.forget([ADA])
+    assert isinstance(await machine.handle(asked(Close("ada"), "c2")), Receipt)
+    assert [b"erased" in one.body async for one in log.read(">")] == [True, True]
 
 
 async def test_a_warm_entity_that_is_not_let_go_writes_nothing_of_who_was_erased(

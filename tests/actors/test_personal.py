@@ -20,6 +20,7 @@ from cim.contract.envelope import Origin
 from cim.contract.subjects import Ref
 from cim.log.sealing import Sealing
 from cim.ports.keys import KeyLost, PersonErased
+from cim.ports.snapshots import Snapshot
 from cim.testing.clock import HandClock
 from cim.testing.people import Close, Customer, Register, Registered, shop
 
@@ -147,16 +148,42 @@ async def test_keys_of_many_new_persons_are_on_disk_before_their_events(tmp_path
     assert sum(b'"name":"Name"' in body for body in bodies) == 100
 
 
-async def test_no_snapshot_is_kept_of_a_state_that_holds_what_is_personal(
+async def rest() -> None:
+    """Let snapshots in memory be written."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_a_snapshot_is_sealed_and_worth_nothing_once_its_person_is_erased(
     log: MemoryLog, keys: MemoryKeys
 ) -> None:
     store = MemorySnapshots()
-    keeping = Keeping(store, pytest.fail, every=1, parting=1)
-    machine = Actors(COMPOSITION, log, HandClock(), "cim:shop", 1, Sealing(keys), keeping)
+
+    def opened() -> Actors:
+        keeping = Keeping(store, lambda text: None, every=3, parting=1)
+        return Actors(COMPOSITION, log, HandClock(), "cim:shop", sealing=Sealing(keys), keeping=keeping)
+
+    def kept() -> Snapshot:
+        found = store.load(ADA.events)
+        assert found is not None
+        return found
+
+    machine = opened()
     for number in range(4):
-        await machine.handle(asked(Register("ada", "Ada", None, number), f"c{number}"))
-        await asyncio.sleep(0)
-    bob = Ref("shop", "Customer", "bob")
-    await machine.handle(asked(Register("bob", "Bob"), "b1", bob))
-    await asyncio.sleep(0)
-    assert (store.load(ADA.events), store.load(bob.events)) == (None, None)
+        await machine.handle(asked(Register("ada", f"Ada-{number}", None, number), f"c{number}"))
+        await rest()
+    first = kept()
+    assert b"Ada-" not in first.state
+    await opened().handle(asked(Close("ada"), "closed"))  # goes on from it
+    assert await opened().handle(asked(REGISTER, "late")) == Rejection(str(ADA), "Ada-3 is off the books")
+
+    keys.destroy("shop.Customer.ada")
+    for _ in range(2):  # read from the beginning, kept anew, and gone on from
+        erased = await opened().handle(asked(REGISTER, "late"))
+        assert erased == Rejection(str(ADA), f"{ERASED} is off the books")
+        await rest()
+    assert kept().digest != first.digest
+    assert b'persons":[]' in kept().state
+    assert await opened().handle(asked(Register("ada", "Ada-1", None, 1), "c1")) == Receipt(
+        "c1", "ada", 2, "c1"
+    )

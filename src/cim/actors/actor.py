@@ -97,7 +97,7 @@ class Actor:
 
     def _folded(self, commit: Commit) -> State:
         state = self.state
-        body = commit.body if self.sealing is None else self.sealing.body(commit)
+        body = commit.body if self.sealing is None else self.sealing.body(commit, self.past.plain)
         for item in codec.unread(body):
             state = state.evolve(self._event(item, commit))
         return state
@@ -146,7 +146,7 @@ class Actor:
 
     def _begin(self) -> None:
         self.state, self.head = self.kind.state(), Head()
-        self.past = Past(self.ref, self.kind, self.keeping)
+        self.past = Past(self.ref, self.kind, self.keeping, self.sealing)
 
     async def _load(self, log: Log) -> None:
         """Go on from the snapshot, where the log holds the commit behind which it was made."""

@@ -70,9 +70,7 @@ class Actors:
             return actor
         kind = self._composition.entity(ref.context, ref.entity)
         sealing = self._sealing if kind.personal else None
-        # A state holds what is personal in the clear, and a snapshot would outlive the person's key.
-        keeping = None if kind.personal else self._keeping
-        actor = self._warm[key] = Actor(ref, kind, self._source, sealing, keeping)
+        actor = self._warm[key] = Actor(ref, kind, self._source, sealing, self._keeping)
         if len(self._warm) > self._limit:
             self._let_go()
         return actor

@@ -7,6 +7,7 @@ in the log the commit of an id stands: what a receipt says is read there.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from cim.actors.request import Receipt
 from cim.contract import codec
@@ -15,6 +16,8 @@ from cim.contract.envelope import Commit
 from cim.contract.subjects import Ref
 from cim.domain.state import State
 from cim.log.chain import Head
+from cim.log.sealing import BadSeal, Sealing
+from cim.ports.keys import KeyLost, PersonErased
 from cim.ports.log import Log
 from cim.ports.snapshots import Snapshot, Snapshots
 
@@ -37,6 +40,14 @@ Seen = tuple[str | None, Receipt]
 """The digest of what a command asked, and its receipt."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Personal:
+    """A state with personal fields as it is kept: sealed, with the persons whom it was folded from."""
+
+    persons: tuple[str, ...]
+    state: dict[str, Any]
+
+
 class Forgotten(Exception):
     """The snapshot that this entity went on from is no longer there: its older ids cannot be looked up."""
 
@@ -47,11 +58,17 @@ class Past:
 
     ``recent`` and ``_leaving`` hold the ids in memory; the latter are those that the snapshot holds which
     is being written. Those before ``_behind``, the digest of the newest snapshot, are in the store.
+
+    With ``sealing`` what is personal in a state is sealed in its snapshot. ``plain`` are the persons of whom
+    the state was folded from values that could be read: what else in it comes of those nobody knows, so its
+    snapshot names them, and is worth nothing once one of them is erased.
     """
 
     ref: Ref
     kind: EntityType
     keeping: Keeping | None
+    sealing: Sealing | None = None
+    plain: set[str] = field(default_factory=set)
     recent: dict[str, Seen] = field(default_factory=dict)
     _leaving: dict[str, Seen] = field(default_factory=dict)
     _behind: str | None = None
@@ -69,8 +86,10 @@ class Past:
         if found is None or found.version != self.kind.version:
             return None
         try:
-            state = codec.record(found.state, self.kind.state)
-        except codec.BadBody:
+            state = self._state(found.state)
+        except (codec.BadBody, KeyLost, BadSeal):  # it is read from its beginning, which tells
+            return None
+        if state is None:
             return None
         return Head(found.sequence, found.number, found.digest), state
 
@@ -131,10 +150,11 @@ class Past:
         assert self.keeping is not None
         ids = [(id, receipt.sequence) for id, (_, receipt) in self._leaving.items()]
         trouble: list[str] = []
+        persons = sorted(self.plain)
 
         def make() -> Snapshot:
             try:
-                body = codec.whole(state)
+                body = self._body(state, persons)
             except codec.BadBody as error:
                 trouble.append(str(error))
                 raise
@@ -148,6 +168,33 @@ class Past:
             self._written(kept, head)
         if trouble:
             self.keeping.tell(f"{self.ref}: no snapshot is kept of its state: {trouble[0]}")
+
+    def _body(self, state: State, persons: list[str]) -> bytes:
+        """A state as it is kept; raises :class:`PersonErased` where it should be folded anew."""
+        if self.sealing is None:
+            return codec.whole(state)
+        codec.check(state)
+        for person in persons:
+            if self.sealing.is_erased(person):
+                raise PersonErased(person)
+        sealed = self.sealing.sealed(self._place, state, self.ref, late=True)
+        return codec.json_bytes(_Personal(tuple(persons), sealed))
+
+    def _state(self, body: bytes) -> State | None:
+        """The state in a snapshot; None where somebody was erased since."""
+        if self.sealing is None:
+            return codec.record(body, self.kind.state)
+        kept = codec.record(body, _Personal)
+        if any(map(self.sealing.is_erased, kept.persons)):
+            return None
+        self.plain = {*kept.persons}
+        plain = self.sealing.opened(self._place, self.kind.state.__name__, kept.state)
+        return codec.typed(plain, self.kind.state)
+
+    @property
+    def _place(self) -> str:
+        """The place to which personal values of a snapshot are sealed."""
+        return f"snapshot.{self.ref.events}"
 
     def _written(self, kept: bool, head: Head) -> None:
         self._writing = self._next = None

@@ -181,13 +181,28 @@ class Sealing:
             return ERASED
         return self._form(text, key, _where(place, type, field, name), name, ERASED)
 
-    def body(self, commit: Commit) -> bytes:
-        """The body of a commit with plain values, as every reader folds it.
+    def is_erased(self, person: str) -> bool:
+        """Whether nothing of this person is opened any more."""
+        if person in self._erased or self._keys is None:
+            return person in self._erased
+        try:
+            self._keys.find(person)
+        except PersonErased:
+            return True
+        return False
+
+    def body(self, commit: Commit, plain: set[str] | None = None) -> bytes:
+        """The body of a commit with plain values, as every reader folds it; the persons of whom some could
+        be read are added to ``plain``.
 
         Raises :class:`KeyLost` and :class:`BadSeal` by name, :class:`cim.contract.codec.BadBody`.
         """
         body = commit.body
-        return self.opened_body(commit.subject, body) if _MARK in body else body
+        if _MARK not in body:
+            return body
+        if plain is not None:
+            plain.update(person for person in persons_in(body) if not self.is_erased(person))
+        return self.opened_body(commit.subject, body)
 
     def opened_body(self, subject: str, body: bytes) -> bytes:
         """See :meth:`body`."""

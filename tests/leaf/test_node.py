@@ -40,6 +40,6 @@ async def test_work_that_fails_ends_the_block_with_its_error() -> None:
 def test_a_key_that_cannot_be_destroyed_now_is_told(tmp_path: Path) -> None:
     (tmp_path / "keys.sqlite").write_bytes(b"no store of keys" * 300)
     told: list[str] = []
-    destroy_key(SqliteKeys(tmp_path / "keys.sqlite"), "shop.Customer.ada", told.append)
+    destroy_key(SqliteKeys(tmp_path / "keys.sqlite"), told.append, "shop.Customer.ada")
     (said,) = told
     assert said.startswith("the key of shop.Customer.ada is not destroyed yet, the next start does it: ")

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from nats.aio.client import Client
 
@@ -103,14 +104,15 @@ async def join(
     keys = person_keys(machine)
     sealing = Sealing(keys)
     # First of all: nothing of theirs is opened, and an erasure that was cut is brought to its end.
-    await outlast(lambda: settle(log, sealing, keys.destroy), clock)
+    destroy = partial(destroy_key, keys, tell)
+    await outlast(lambda: settle(log, sealing, destroy), clock)
     world = World(
         composition,
         head.sequence if head is not None else 0,
         sealing,
         lambda ref: outlast(lambda: history(log, ref), clock),
     )
-    world.when_erased(lambda person, _: destroy_key(keys, person, tell))
+    world.when_erased(lambda person, _: destroy(person))
     writer = Writer(world, log, clock, machine.source, tell, sealing)
     count = machine.workers or os.cpu_count() or 1
     names = tuple(dict.fromkeys([*machine.modules, *modules]))
@@ -153,7 +155,7 @@ async def join(
         keys.close()
 
 
-def destroy_key(keys: KeyStore, person: str, tell: Tell) -> None:
+def destroy_key(keys: KeyStore, tell: Tell, person: str) -> None:
     """Destroy a key; nothing more of the person is opened here in any case."""
     try:
         keys.destroy(person)

@@ -14,7 +14,6 @@ from pathlib import Path
 from nats.aio.client import Client
 
 from cim.adapters.memory.log import MemoryLog
-from cim.adapters.nats.lean import LeanLog
 from cim.adapters.nats.link import connect
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.nats.stream import STREAM
@@ -135,7 +134,7 @@ async def in_memory(rows: Rows) -> None:
 async def on_server(rows: Rows, folder: Path, profile: Durability, sizes: Sizes) -> None:
     """Ours on a real server, over either connection, and that server's own limit."""
     async with server_on(folder, profile) as (server, user), connect(server.url, user, "bench") as client:
-        lean = await LeanLog.open(client)
+        lean = await NatsLog.open(client)
         for name, log in (("the general client", NatsLog(client)), ("the lean connection", lean)):
             side = Ours(log, sizes, prefix=name[4])
             create, update = await side.create(), await side.update()
@@ -174,7 +173,7 @@ def raw_publishes(raw: Raw, sizes: Sizes) -> Cost:
 async def replays(rows: Rows, folder: Path, count: int) -> None:
     """Reading: one entity of 1,000 events alone and among others, and everything in order."""
     async with server_on(folder, "dev") as (server, user), connect(server.url, user, "bench") as client:
-        log = await LeanLog.open(client)
+        log = await NatsLog.open(client)
         side = Ours(log, USUAL)
         with Raw(server, user) as raw:
             inbox = raw.inbox()

@@ -17,8 +17,8 @@ from pathlib import Path
 from cim.actors.actors import Actors
 from cim.actors.past import Keeping
 from cim.actors.request import Asked, Receipt
-from cim.adapters.nats.lean import LeanLog
 from cim.adapters.nats.link import connect
+from cim.adapters.nats.log import NatsLog
 from cim.adapters.sqlite.snapshots import FILE, SqliteSnapshots
 from cim.adapters.system import SystemClock
 from cim.contract.composition import compose
@@ -63,7 +63,7 @@ async def measure(folder: Path) -> list[tuple[str, ...]]:
         server_on(folder / "server", "dev") as (server, user),
         connect(server.url, user, "b") as client,
     ):
-        log = await LeanLog.open(client)
+        log = await NatsLog.open(client)
         for count in (1001, 1049, 100_001):
             order = f"o{count}"
             with Raw(server, user) as raw:
@@ -86,7 +86,7 @@ def middle(costs: Sequence[Cost]) -> tuple[float, float]:
     return statistics.median(walls), statistics.median(times)
 
 
-async def first_read(log: LeanLog, snapshots: SqliteSnapshots, order: str, count: int) -> tuple[Cost, float]:
+async def first_read(log: NatsLog, snapshots: SqliteSnapshots, order: str, count: int) -> tuple[Cost, float]:
     """The whole history read without a snapshot; then once more, while snapshots are kept: the megabytes
     that Python held at most."""
     newest = adding(count - 1, order)
@@ -109,7 +109,7 @@ async def answered(actors: Actors, again: Asked) -> Cost:
     return meter.cost
 
 
-def keeping(log: LeanLog, snapshots: SqliteSnapshots) -> Actors:
+def keeping(log: NatsLog, snapshots: SqliteSnapshots) -> Actors:
     """Actors as a leaf makes them."""
     return Actors(compose([orders]), log, SystemClock(), SOURCE, keeping=Keeping(snapshots, print))
 

@@ -17,7 +17,6 @@ from cim.actors.request import Receipt
 from cim.adapters.nats.blobs import STREAM as CONTENTS
 from cim.adapters.nats.blobs import NatsBlobs
 from cim.adapters.nats.direct import whole
-from cim.adapters.nats.lean import LeanLog
 from cim.adapters.nats.link import ask_api, connect, refusal
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.nats.stream import MUST_BE, STREAM, open_stream
@@ -92,9 +91,9 @@ async def publish(client: Client, subject: str, headers: Mapping[str, str], body
     return answer.seq
 
 
-async def opened(kind: type[NatsLog], client: Client) -> NatsLog:
+async def opened(client: Client) -> NatsLog:
     """The log, when each node has heard of its new stream: before, a message finds nobody there."""
-    log = await outlast(lambda: kind.open(client), CLOCK, OPENING)
+    log = await outlast(lambda: NatsLog.open(client), CLOCK, OPENING)
     async with asyncio.timeout(DEADLINE):
         while True:
             answer = await log.attempt(commit("evt.documents.Document.a", "none"), 99)
@@ -106,17 +105,7 @@ async def opened(kind: type[NatsLog], client: Client) -> NatsLog:
 class TestNatsLogOfThree(LogConformance):
     @pytest.fixture
     async def log(self, client: Client) -> Log:
-        return await opened(NatsLog, client)
-
-    @pytest.fixture
-    def intrude(self, client: Client, log: Log) -> Intrude:
-        return partial(publish, client)
-
-
-class TestLeanLogOfThree(LogConformance):
-    @pytest.fixture
-    async def log(self, client: Client) -> Log:
-        return await opened(LeanLog, client)
+        return await opened(client)
 
     @pytest.fixture
     def intrude(self, client: Client, log: Log) -> Intrude:
@@ -146,12 +135,12 @@ async def test_a_stream_with_fewer_copies_is_refused_by_that_name(client: Client
 
 async def test_a_rejection_is_decided_on_what_the_leader_holds(client: Client, nodes: Nodes) -> None:
     """Three actors at three nodes, each decides on what another one has just written."""
-    await opened(NatsLog, client)
+    await opened(client)
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(connect(url, nodes.user, "actor")) for url in nodes.url.split(",")
         ]
-        actors = [Actors(COMPOSITION, LeanLog(one), CLOCK, "cim:test") for one in clients]
+        actors = [Actors(COMPOSITION, NatsLog(one), CLOCK, "cim:test") for one in clients]
         for number in range(100):
             jar = f"jar{number}"
             for place, here in enumerate(actors):
@@ -177,7 +166,7 @@ class _Lagging:
 
 @pytest.mark.parametrize("answers", [0, 1, 5])
 async def test_a_read_that_a_lagging_replica_answers_is_asked_again(client: Client, answers: int) -> None:
-    log = await opened(NatsLog, client)
+    log = await opened(client)
     for number in range(3):
         await store(log, commit(f"evt.documents.Document.d{number}", f"id-{number}"))
     replica = _Lagging(log, answers)
@@ -187,7 +176,7 @@ async def test_a_read_that_a_lagging_replica_answers_is_asked_again(client: Clie
 
 
 async def test_a_replica_that_never_catches_up_is_a_lost_link(client: Client) -> None:
-    log = await opened(NatsLog, client)
+    log = await opened(client)
     await store(log, commit("evt.documents.Document.a", "a"))
     replica = _Lagging(log, 1_000_000)
     with pytest.raises(LinkLost, match="replicas are behind: at 0, the leader at 1"):

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from cim.adapters.nats.lean import LeanLog
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock
 from cim.contract.envelope import Commit
@@ -159,15 +158,14 @@ async def three_nodes(folder: Path, events: Events) -> AsyncIterator[Victim]:
 
 
 @pytest.fixture(
-    params=[(NatsLog, one_node), (LeanLog, one_node), (LeanLog, three_nodes)],
-    ids=["general client, dev", "lean, dev", "lean, ha"],
+    params=[one_node, three_nodes],
+    ids=["dev", "ha"],
 )
 async def both(
     tmp_path: Path, events: Events, request: pytest.FixtureRequest
 ) -> AsyncIterator[tuple[Victim, Watched]]:
-    kind, server = request.param
-    async with server(tmp_path / ".cim", events) as leaf:
-        yield leaf, Watched(await outlast(lambda: kind.open(leaf.client), CLOCK, DEADLINE))
+    async with request.param(tmp_path / ".cim", events) as leaf:
+        yield leaf, Watched(await outlast(lambda: NatsLog.open(leaf.client), CLOCK, DEADLINE))
 
 
 @pytest.fixture
@@ -250,7 +248,8 @@ async def test_a_reader_heals_with_no_commit_lost_or_told_twice(
         await reader.has(await watched.last())
         # The append that was given up may be stored even after the log was asked how long it is.
         assert reader.sequences == list(range(1, len(reader.sequences) + 1))
-        assert reader.troubles
+        # Of three nodes the reader may have been at one that was never killed.
+        assert reader.troubles or not leaf.alone
     print(f"healed {', '.join(f'{1000 * one:.0f}' for one in healed)} ms after the server was back")
 
 

@@ -16,7 +16,7 @@ from cim.contract.stranger import Stranger
 from cim.leaf.accounts import STEWARD_LIFE, steward_credentials
 from cim.log.append import AppendedTogether, append_together
 from cim.log.chain import Head
-from cim.ports.log import LinkLost, Log, LogRefused, Stored
+from cim.ports.log import LinkLost, Log, LogRefused, Stored, Unclear
 from cim.testing.bare_leaf import BareLeaf
 from cim.testing.log_conformance import (
     Intrude,
@@ -182,18 +182,20 @@ async def test_the_largest_message_is_stored_and_read_back(leaf: BareLeaf, nats_
     assert [one.body async for one in nats_log.read(">")] == [body]
 
 
-async def test_a_log_whose_connection_is_closed_says_that_the_link_is_lost(
-    leaf: BareLeaf, nats_log: NatsLog
-) -> None:
-    await leaf.client.close()
-    with pytest.raises(LinkLost):
-        await nats_log.last()
-    with pytest.raises(LinkLost):
-        await nats_log.next_on("evt.documents.Document.a", 0)
-    with pytest.raises(LinkLost):
-        await anext(aiter(nats_log.read(">")))
-    with pytest.raises(LinkLost):
-        await anext(aiter(nats_log.follow(0)))
+async def test_a_log_whose_connection_is_closed_says_that_the_link_is_lost(leaf: BareLeaf) -> None:
+    async with connect(leaf.server.url, leaf.user, "short") as client:
+        log = await NatsLog.open(client)
+        await store(log, commit("evt.documents.Document.a", "a1"))
+        assert len(await read_all(log)) == 1
+    with pytest.raises(LinkLost, match="closed"):
+        await log.last()
+    with pytest.raises(LinkLost, match="closed"):
+        await log.next_on("evt.documents.Document.a", 0)
+    with pytest.raises(LinkLost, match="closed"):
+        await anext(aiter(log.read(">")))
+    with pytest.raises(LinkLost, match="closed"):
+        await anext(aiter(log.follow(0)))
+    assert isinstance(await log.attempt(commit("evt.documents.Document.b", "b1"), 0), Unclear)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +214,7 @@ async def test_bytes_that_are_no_text_end_no_connection(
     leaf: BareLeaf, nats_log: NatsLog, raw: bytes
 ) -> None:
     await leaf.client._send_command(raw)
+    await leaf.client.flush()
     async with asyncio.timeout(20):
         await store(nats_log, commit("evt.documents.Document.a", "a"))
         followed = [one for batch in await follow_until(nats_log, 0, 2) for one in batch]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cim.contract.envelope import FIRST_PREVIOUS, BadEnvelope, Commit, Derivation, Origin
+from cim.contract.envelope import FIRST_PREVIOUS, BadEnvelope, Commit, Derivation, Origin, header_block
 
 ROOT = Origin.root("c1", "page:s1")
 
@@ -55,6 +55,20 @@ def test_a_root_is_its_own_cause_and_a_child_names_its_parent() -> None:
     assert (ROOT.correlation, ROOT.causation) == ("c1", "c1")
     assert grandchild == Origin("r2", "c1", "r1", "page:s1")
     assert Origin.parse(grandchild.headers()) == grandchild
+
+
+@pytest.mark.parametrize("owner", ["person:ann", "Ann Lee", "Jürgen", "a: b"])
+def test_an_origin_comes_back_from_a_requests_header_block(owner: str) -> None:
+    origin = Origin("c1", "r1", "p1", owner)
+    assert Origin.read(header_block(origin.headers())) == origin
+    assert Origin.read(header_block({"other": "x", **origin.headers()})) == origin
+
+
+def test_an_origin_that_lacks_a_header_is_named() -> None:
+    with pytest.raises(BadEnvelope, match="header ce-owner is missing"):
+        Origin.read(header_block({"ce-id": "c1", "ce-correlation": "c1", "ce-causation": "c1"}))
+    with pytest.raises(BadEnvelope, match="header ce-id is missing"):
+        Origin.read(b"")
 
 
 def shows(made: Commit, name: str, headers: Mapping[str, str]) -> bool:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from cim.contract.envelope import BadEnvelope, Commit, Derivation, Origin, block_of, parse_block
+from cim.contract.envelope import BadEnvelope, Commit, Derivation, Origin, block_of
+from cim.contract.read import parse_block
 
 
 def commit(owner: str = "person:ann", derivation: Derivation | None = None) -> Commit:

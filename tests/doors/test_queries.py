@@ -5,12 +5,11 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from nats.aio.msg import Msg
 
 from cim.adapters.sqlite.rows import SqliteRows
 from cim.adapters.system import SystemClock
 from cim.doors.queries import MACHINE, QueryDoor
-from cim.doors.serving import serve
+from cim.doors.serving import Request, serve
 from cim.projections.answers import Answers
 from cim.views.live import LiveQueries
 
@@ -71,7 +70,7 @@ async def test_an_exception_inside_an_answer_is_answered_and_told(doors: Doors) 
 
 
 async def test_an_answer_that_is_too_large_is_told_as_such(doors: Doors) -> None:
-    async def answer(message: Msg) -> dict[str, Any]:
+    async def answer(request: Request) -> dict[str, Any]:
         return {"rows": "x" * doors.leaf.client.max_payload}
 
     await serve(doors.leaf.client, "qry.>", answer, doors.trouble.append)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cim.adapters.nats.lean import LeanLog
+from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock
 from cim.leaf.disk import Disk
 from cim.leaf.heads import keep_head, read_head
@@ -54,7 +54,7 @@ async def test_a_log_on_a_full_disk_loses_nothing_and_goes_on_when_there_is_room
     told: list[str] = []
     clock = SystemClock()
     async with start(disk.folder / ".cim", told.append) as leaf:
-        log = await outlast(lambda: LeanLog.open(leaf.client), clock, DEADLINE)
+        log = await outlast(lambda: NatsLog.open(leaf.client), clock, DEADLINE)
         stored: list[str] = []
 
         async def fill_up() -> None:

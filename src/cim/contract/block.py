@@ -6,6 +6,7 @@ the general way, which names what is wrong with them.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 _VALUE = rb"[!-~]++"
@@ -14,7 +15,9 @@ _LINES = (
     rb"ce-owner: V\r\nce-previous: V\r\n(?:ce-request: V\r\n)?+ce-source: V\r\nce-specversion: 1\.0\r\n"
     rb"ce-subject: V\r\nce-time: V\r\nce-type: V\r\ncontent-type: application/json\r\n"
 )
-_START = b"NATS/1.0\r\n"
+_FIRST = b"NATS/1.0\r\n"
+_LAST = b"\r\ncontent-type: application/json\r\n"
+_PRINTED = bytes(range(0x20, 0x7F))
 _WHOLE = re.compile(
     (
         rb"NATS/1\.0\r\n"
@@ -39,8 +42,35 @@ def plain_values(block: bytes) -> tuple[Any, ...] | None:
     return None if found is None else found.groups()
 
 
+def plain_text(head: str, lines: int) -> bytes:
+    """The bytes of a head that was written in the plain form with so many lines behind its first; none where
+    a value in it is not of that form."""
+    block = head.encode()
+    # Each line has one blank and one end of its own: a value that holds another, or anything that is not
+    # printed, is found by what is left and by counting.
+    if block.translate(None, _PRINTED) == b"\r\n" * (lines + 1) and block.count(b" ") == lines:
+        return block
+    return b""
+
+
+def plain_head(block: bytes) -> bytes:
+    """A plain block without the lines that the server added, and without its end."""
+    return block[: block.index(_LAST) + len(_LAST)]
+
+
 def plain_lines(block: bytes) -> bytes:
     """The lines of a plain block as ``name:value``, without those that the server added."""
-    end = block.index(b"\r\ncontent-type: application/json\r\n")
-    lines = block[len(_START) : end + len(b"\r\ncontent-type: application/json")]
-    return lines.replace(b"\r\n", b"\n").replace(b": ", b":")
+    # No value holds a blank, so those that go are the ones behind the names.
+    return block[len(_FIRST) : block.index(_LAST) + len(_LAST) - 2].translate(None, b"\r ")
+
+
+def parse_headers(block: bytes) -> Mapping[str, str]:
+    """The headers of a stored message as the server keeps them: a status line, then ``name: value``.
+
+    Bytes that are no text are replaced: whoever wrote them is no machine.
+    """
+    pairs = (line.partition(b":") for line in block.split(b"\r\n")[1:] if b":" in line)
+    return {
+        name.strip().decode(errors="replace"): value.strip().decode(errors="replace")
+        for name, _, value in pairs
+    }

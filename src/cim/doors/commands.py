@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from cim.actors.actors import Actors
 from cim.actors.request import Asked, Invalid, Receipt, Rejection, content_digest
@@ -14,7 +13,7 @@ from cim.contract.entity import key_of
 from cim.contract.envelope import Origin
 from cim.contract.subjects import Ref, parse_command, token
 from cim.domain.errors import CimError
-from cim.doors.serving import serve
+from cim.doors.serving import Request, serve
 from cim.log.append import OutcomeUnknown
 from cim.world.world import World
 
@@ -43,9 +42,9 @@ class CommandDoor:
         """Answer requests on ``cmd.>`` from now on."""
         await serve(client, "cmd.>", self._answer, trouble)
 
-    async def _answer(self, message: Msg) -> dict[str, Any]:
-        ref, name, _sender = parse_command(message.subject)
-        return await self.submit(ref, name, message.data, Origin.parse(message.headers or {}))
+    async def _answer(self, request: Request) -> dict[str, Any]:
+        ref, name, _sender = parse_command(request.subject)
+        return await self.submit(ref, name, request.body, Origin.read(request.block))
 
     async def submit(self, ref: Ref, name: str, body: bytes, origin: Origin) -> dict[str, Any]:
         """One command to its entity: a receipt or a rejection as plain data. Raises on a bad command."""
@@ -106,7 +105,7 @@ class CommandDoor:
         if key_of(kind, command) != ref.id:
             named = key_of(kind, command)
             raise Invalid(f"{name} for {named!r} was sent to {ref}: the ids must agree")
-        return Asked(ref, command, origin, content_digest(ref, name, codec.encode([codec.item(command)])))
+        return Asked(ref, command, origin, content_digest(ref, name, codec.write([command])))
 
 
 def check_origin(origin: Origin) -> None:

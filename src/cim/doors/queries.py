@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from cim.contract import codec
 from cim.contract.composition import Composition
 from cim.contract.query import rows_question
 from cim.contract.subjects import parse_query
 from cim.domain.errors import CimError
-from cim.doors.serving import serve
+from cim.doors.serving import Request, serve
 from cim.projections.answers import Answers
 from cim.views.live import LiveQueries
 from cim.world.world import World
@@ -36,8 +35,8 @@ class QueryDoor:
         Who asks another context hears at once that nobody answers; so each process answers for its own.
         """
 
-        async def answer(message: Msg) -> dict[str, Any]:
-            return await self._answer(message.subject, message.data, client.max_payload)
+        async def answer(request: Request) -> dict[str, Any]:
+            return await self._answer(request.subject, request.body, client.max_payload)
 
         for context in contexts:
             await serve(client, f"qry.{context}.>", answer, trouble)

@@ -1,13 +1,15 @@
 """A request that is repeated until an answer comes or the deadline passes: the other side of every door."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from nats.aio.client import Client
-from nats.errors import NoRespondersError
 
-from cim.adapters.nats.link import ask
+from cim.adapters.nats.lean import Lean, lean_of
+from cim.adapters.nats.wire import NobodyThere
+from cim.contract.envelope import header_block
 from cim.domain.errors import CimError
 from cim.log.backoff import delays
 from cim.ports.clock import Clock
@@ -39,14 +41,14 @@ async def repeat(
 
     Raises :class:`Unheard` where none came, :class:`CimError` with the door's own words.
     """
-    deadline = clock.monotonic() + patience
+    lean, deadline = lean_of(client), clock.monotonic() + patience
     taken = False
     for delay in delays():
         left = max(0.1, deadline - clock.monotonic())
         try:
-            return await _try(client, subject, body, min(one_try, left), headers)
+            return await _try(lean, subject, body, min(one_try, left), headers)
         except LinkLost as lost:
-            taken = taken or not isinstance(lost.__cause__, NoRespondersError)
+            taken = taken or not isinstance(lost, NobodyThere)
             if clock.monotonic() + delay > deadline:
                 raise Unheard(lost, taken=taken) from lost
             await clock.sleep(delay)
@@ -54,10 +56,15 @@ async def repeat(
 
 
 async def _try(
-    client: Client, subject: str, body: bytes, patience: float, headers: Mapping[str, str] | None
+    lean: Lean, subject: str, body: bytes, patience: float, headers: Mapping[str, str] | None
 ) -> dict[str, Any]:
-    message = await ask(client, subject, body, patience, headers=headers)
-    answer: dict[str, Any] = msgspec.json.decode(message.data)
+    try:
+        async with asyncio.timeout(patience):
+            wire = await lean.wire()
+    except TimeoutError as late:
+        raise LinkLost(f"no connection to the leaf in {patience:g} s") from late
+    _, told = await wire.ask(subject, header_block(headers) if headers else b"", body, patience)
+    answer: dict[str, Any] = msgspec.json.decode(told)
     if answer.get("again"):
         raise LinkLost(str(answer["error"]))
     if "error" in answer:

@@ -1,59 +1,105 @@
 """Answering requests side by side: one that waits must not hold up the others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
-from nats import errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
+from cim.adapters.nats.lean import Lean, lean_of
+from cim.adapters.nats.wire import Wire
 from cim.contract import codec
 from cim.domain.errors import CimError
 from cim.log.append import OutcomeUnknown
+from cim.log.backoff import delays
 from cim.ports.log import LinkLost
 
-Answer = Callable[[Msg], Awaitable[dict[str, Any]]]
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asks: on which subject, with which header block (empty without one) and body."""
+
+    subject: str
+    block: bytes
+    body: bytes
+
+
+Answer = Callable[[Request], Awaitable[dict[str, Any]]]
 Trouble = Callable[[str], None]
 
 QUEUE = "door"
 
 
 async def serve(client: Client, subject: str, answer: Answer, trouble: Trouble) -> None:
-    """Answer requests on a subject from now on, each in a task of its own, and in any case.
+    """Answer requests on a subject from now on, each in a task of its own, and in any case, until ``client``
+    is closed.
 
     An error is answered as ``{"error": TEXT}``, with ``"again": true`` where the log was not reached
     and the same request may be granted later. What a module's code raises is told to ``trouble``, too.
     """
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def start(message: Msg) -> None:
-        task = asyncio.create_task(_respond(client, message, answer, trouble))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    await client.subscribe(subject, queue=QUEUE, cb=start)
+    door = _Door(lean_of(client), subject, answer, trouble)
+    await door.open()
 
 
-async def _respond(client: Client, message: Msg, answer: Answer, trouble: Trouble) -> None:
-    body = codec.json_bytes(await _answered(message, answer, trouble))
-    if len(body) > client.max_payload:
-        error = f"the answer has {len(body):,} bytes, {client.max_payload:,} fit in a message: ask for less"
-        body = codec.json_bytes({"error": error})
-    try:
-        if message.reply:
-            await message.respond(body)
-    except errors.Error as lost:  # whoever asked repeats, or tells that the outcome is unknown
-        trouble(f"{message.subject}: the answer was not sent: {type(lost).__name__} {lost}".rstrip())
+class _Door:
+    """Hears a subject over the lean connection, and again over the next one when that is lost."""
 
+    def __init__(self, lean: Lean, subject: str, answer: Answer, trouble: Trouble) -> None:
+        self._lean, self._subject, self._answer, self._trouble = lean, subject, answer, trouble
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wire: Wire | None = None
+        self._hears = False
 
-async def _answered(message: Msg, answer: Answer, trouble: Trouble) -> dict[str, Any]:
-    try:
-        return await answer(message)
-    except (LinkLost, OutcomeUnknown) as lost:
-        return {"error": str(lost), "again": True}
-    except CimError as error:
-        return {"error": str(error)}
-    except Exception as error:
-        trouble(f"{message.subject}: {type(error).__name__}: {error}")
-        return {"error": f"the machine failed on it: {type(error).__name__}: {error}"}
+    async def open(self) -> None:
+        """Begin to hear; tried until it succeeds or the general connection is closed."""
+        for delay in delays():
+            if self._lean.over:
+                break
+            with suppress(LinkLost):
+                self._wire = await self._lean.wire()
+                await self._wire.serve(self, self._subject, QUEUE)
+                self._hears = True
+                break
+            await asyncio.sleep(delay)
+
+    def take(self, subject: str, reply: str, block: bytes, body: bytes) -> None:
+        """See :class:`cim.adapters.nats.wire.Listener`."""
+        assert self._wire is not None
+        self._run(self._respond(self._wire, reply, Request(subject, block, body)))
+
+    def take_run(self, data: bytes, place: int) -> int:
+        """See :class:`cim.adapters.nats.wire.Listener`."""
+        return place
+
+    def lose(self) -> None:
+        """See :class:`cim.adapters.nats.wire.Listener`."""
+        if self._hears:  # or it is being opened
+            self._hears = False
+            self._run(self.open())
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _respond(self, wire: Wire, reply: str, request: Request) -> None:
+        body = codec.json_bytes(await self._answered(request))
+        if len(body) > wire.max_payload:
+            error = f"the answer has {len(body):,} bytes, {wire.max_payload:,} fit in a message: ask for less"
+            body = codec.json_bytes({"error": error})
+        # Where the connection was lost meanwhile, whoever asked repeats or tells that the outcome is unknown.
+        if reply:
+            wire.publish(reply, "", b"", body)
+
+    async def _answered(self, request: Request) -> dict[str, Any]:
+        try:
+            return await self._answer(request)
+        except (LinkLost, OutcomeUnknown) as lost:
+            return {"error": str(lost), "again": True}
+        except CimError as error:
+            return {"error": str(error)}
+        except Exception as error:
+            self._trouble(f"{request.subject}: {type(error).__name__}: {error}")
+            return {"error": f"the machine failed on it: {type(error).__name__}: {error}"}

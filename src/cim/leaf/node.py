@@ -10,7 +10,7 @@ from functools import partial
 from nats.aio.client import Client
 
 from cim.adapters.nats.blobs import NatsBlobs
-from cim.adapters.nats.lean import LeanLog
+from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock
 from cim.contract.composition import Composition
 from cim.contract.envelope import Commit
@@ -51,7 +51,7 @@ class Node:
     machine: Machine
     composition: Composition
     client: Client
-    log: LeanLog
+    log: NatsLog
     blobs: NatsBlobs
     world: World
     schedule: Schedule
@@ -98,7 +98,7 @@ async def join(
     :class:`cim.domain.errors.Misdeclared` before anything runs where a provider is missing.
     """
     clock, systems = SystemClock(), tuple(systems)
-    log = await outlast(lambda: LeanLog.open(client), clock, OPENING)
+    log = await outlast(lambda: NatsLog.open(client), clock, OPENING)
     blobs = await outlast(lambda: NatsBlobs.open(client), clock, OPENING)
     head = read_head(machine.state)
     keys = person_keys(machine)

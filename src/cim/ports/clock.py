@@ -30,4 +30,4 @@ class Entropy(Protocol):
 
 def stamp(clock: Clock) -> str:
     """The time of day as the envelope writes it: ISO 8601, UTC, microseconds, ``Z``."""
-    return clock.now().replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return clock.now().isoformat("T", "microseconds")[:26] + "Z"

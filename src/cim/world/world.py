@@ -98,6 +98,8 @@ class World:
 
     async def until_caught_up(self) -> None:
         """Wait until the end of the log was reached once."""
+        if self.caught_up:  # as it is for nearly every command
+            return
         async with self._progress:
             await self._progress.wait_for(lambda: self.caught_up)
 

@@ -7,12 +7,11 @@ message, the way that names what is off.
 
 import asyncio
 import re
-from collections.abc import Mapping
 
-from cim.adapters.nats.follow import UNHEARD
 from cim.adapters.nats.wire import Wire
-from cim.contract.block import plain_form
-from cim.contract.envelope import Commit, parse_block, read_plain
+from cim.contract.block import parse_headers, plain_form
+from cim.contract.envelope import Commit
+from cim.contract.read import parse_block, read_plain
 from cim.contract.stranger import stored
 from cim.ports.log import LinkLost
 
@@ -37,6 +36,10 @@ _FOUND = re.compile(
 )
 """A message that a direct get brings, up to its body, where its header block is plain."""
 
+UNHEARD, UNHEARD_FOR = 50, 0.02
+"""In a cluster it takes a moment until all nodes know of a new consumer: how often it is asked again where
+nobody heard of it yet, and after how many seconds."""
+
 _PLACE = re.compile(rb"\r\nNats-Subject: ([^\r]+)\r\nNats-Sequence: ([0-9]+)\r\n")
 
 
@@ -48,6 +51,7 @@ class _Arrivals:
         self._commits: list[Commit] = []
         self._trouble: str | None = None
         self._whole = False
+        self._wire = wire
         self.number, self.inbox = wire.listen(self)
 
     def take(self, subject: str, reply: str, block: bytes, body: bytes) -> None:
@@ -77,6 +81,7 @@ class _Arrivals:
                 async with asyncio.timeout(patience):
                     await self._wake.wait()
             except TimeoutError as late:
+                self._wire.doubt()
                 raise LinkLost(silent) from late
         commits, self._commits = self._commits, []
         if not commits and self._trouble is not None:
@@ -184,15 +189,3 @@ def _commit(subject: str, block: bytes, body: bytes, sequence: int) -> Commit:
     return parse_block(subject, block, body, sequence) or stored(
         subject, parse_headers(block), body, sequence
     )
-
-
-def parse_headers(block: bytes) -> Mapping[str, str]:
-    """The headers of a stored message as the server keeps them: a status line, then ``name: value``.
-
-    Bytes that are no text are replaced: whoever wrote them is no machine.
-    """
-    pairs = (line.partition(b":") for line in block.split(b"\r\n")[1:] if b":" in line)
-    return {
-        name.strip().decode(errors="replace"): value.strip().decode(errors="replace")
-        for name, _, value in pairs
-    }

@@ -44,7 +44,7 @@ async def connect(
     """
     client = _Steadfast()
     watch = _Watch(client, name, trouble)
-    place = _PLACES[client] = Place(url, credentials, name)
+    place = _PLACES[client] = Place(url, credentials, name, trouble)
     try:
         try:
             async with asyncio.timeout(patience):
@@ -119,12 +119,13 @@ class _Watch:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a connection leads (one address, or several parted by commas) and as whom; ``closing`` is
-    called when the connection is closed."""
+    """Where a connection leads (one address, or several parted by commas) and as whom; ``trouble`` is told
+    what goes wrong, ``closing`` is called when the connection is closed."""
 
     url: str
     credentials: Credentials
     name: str
+    trouble: Callable[[str], None]
     closing: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -137,6 +138,11 @@ def place_of(client: Client) -> Place:
         return _PLACES[client]
     except KeyError:
         raise LinkLost("the connection to the leaf is closed") from None
+
+
+def is_open(client: Client) -> bool:
+    """Whether a connection of :func:`connect` is not closed yet, lost or not."""
+    return client in _PLACES
 
 
 def ways_of(client: Client) -> list[str]:
@@ -186,7 +192,14 @@ async def ask(
     headers: Mapping[str, str] | None = None,
 ) -> Msg:
     """One request; raises :class:`LinkLost` where no answer came, :class:`LogRefused` if too large."""
-    _check_size(client, subject, payload, headers)
+    # The client counts the body alone. The server counts the headers, too, and cuts the connection.
+    lines = [len(name) + len(value.encode()) + 4 for name, value in (headers or {}).items()]
+    size = len(payload) + (sum(lines) + _FRAME if lines else 0)
+    if size > client.max_payload:
+        raise LogRefused(
+            f"{subject}: {size:,} bytes are more than the leaf takes in one message "
+            f"({client.max_payload:,}): put large content into a Blob"
+        )
     try:
         answer = await client.request(
             subject, payload, timeout=patience, headers=dict(headers) if headers else None
@@ -197,26 +210,6 @@ async def ask(
         raise LinkLost(
             f"{subject}: no answer from the leaf: {type(error).__name__} {error}".rstrip()
         ) from error
-
-
-async def tell(client: Client, subject: str, payload: bytes, headers: Mapping[str, str]) -> None:
-    """Send a message that nobody answers; raises as :func:`ask` does where it cannot be sent."""
-    _check_size(client, subject, payload, headers)
-    try:
-        await client.publish(subject, payload, headers=dict(headers))
-    except (errors.Error, OSError) as error:
-        raise LinkLost(f"{subject}: it was not sent: {type(error).__name__} {error}".rstrip()) from error
-
-
-def _check_size(client: Client, subject: str, payload: bytes, headers: Mapping[str, str] | None) -> None:
-    # The client counts the body alone. The server counts the headers, too, and cuts the connection.
-    lines = [len(name) + len(value.encode()) + 4 for name, value in (headers or {}).items()]
-    size = len(payload) + (sum(lines) + _FRAME if lines else 0)
-    if size > client.max_payload:
-        raise LogRefused(
-            f"{subject}: {size:,} bytes are more than the leaf takes in one message "
-            f"({client.max_payload:,}): put large content into a Blob"
-        )
 
 
 def _end_if_cancelled() -> None:

@@ -1,19 +1,24 @@
-"""The log over JetStream: one request an append, direct reads, one pull consumer to follow."""
+"""The log over JetStream: one message an append, direct reads, one pull consumer to follow.
+
+What every event passes goes over lean connections; what is seldom asked, over the general client.
+"""
 
 import base64
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Self
 
 import msgspec
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
-from cim.adapters.nats.direct import NO_MESSAGE, messages, sequence_of
-from cim.adapters.nats.follow import follow
-from cim.adapters.nats.link import ask, ask_api, refusal, tell
+from cim.adapters.nats.direct import NO_MESSAGE, whole
+from cim.adapters.nats.lean import lean_of
+from cim.adapters.nats.link import ask_api, refusal
+from cim.adapters.nats.reading import follow, read
 from cim.adapters.nats.stream import STREAM, open_stream
-from cim.contract.envelope import Commit
+from cim.contract.block import parse_headers
+from cim.contract.envelope import Commit, block_of
 from cim.contract.stranger import stored
 from cim.ports.log import LinkLost, LogRefused, Stored, Unclear
 
@@ -24,11 +29,27 @@ _REFUSED = {
 }
 
 
+class _Error(msgspec.Struct):
+    err_code: int = 0
+    description: str = "unknown error"
+
+
+class _Answer(msgspec.Struct):
+    """What JetStream says to a publish."""
+
+    seq: int = 0
+    duplicate: bool = False
+    error: _Error | None = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
 class NatsLog:
     """Fulfils :class:`cim.ports.log.Log` by the stream of a leaf."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self._client, self._lean = client, lean_of(client)
 
     @classmethod
     async def open(cls, client: Client) -> Self:
@@ -37,33 +58,34 @@ class NatsLog:
         return cls(client)
 
     async def attempt(self, commit: Commit, expected: int) -> Stored | Unclear:
-        headers = {**commit.headers(), "Nats-Expected-Last-Subject-Sequence": str(expected)}
+        block = block_of(commit, expected)
         try:
-            message = await ask(self._client, commit.subject, commit.body, headers=headers)
+            wire = await self._lean.wire()
+            _, body = await wire.ask(commit.subject, block, commit.body)
         except LinkLost as lost:
             return Unclear(str(lost))
-        return _judged(commit, message)
+        return _judged(commit, body)
 
     async def attempt_together(self, parts: Sequence[tuple[Commit, int]]) -> Stored | Unclear:
         """See :class:`cim.ports.log.Log`. JetStream holds the messages of a batch back until the one that
         commits it, and checks their expectations then (ADR-50 of nats-architecture-and-design)."""
         batch = secrets.token_hex(16)
+        blocks = [
+            b"%bNats-Batch-Id: %b\r\nNats-Batch-Sequence: %d\r\n\r\n"
+            % (block_of(commit, expected)[:-2], batch.encode(), number)
+            for number, (commit, expected) in enumerate(parts, 1)
+        ]
+        last, _ = parts[-1]
         try:
-            for number, (commit, expected) in enumerate(parts, 1):
-                headers = {
-                    **commit.headers(),
-                    "Nats-Expected-Last-Subject-Sequence": str(expected),
-                    "Nats-Batch-Id": batch,
-                    "Nats-Batch-Sequence": str(number),
-                }
-                if number < len(parts):
-                    # What is wrong with it the answer to the last one tells.
-                    await tell(self._client, commit.subject, commit.body, headers)
-            headers["Nats-Batch-Commit"] = "1"
-            message = await ask(self._client, commit.subject, commit.body, headers=headers)
+            wire = await self._lean.wire()
+            for block, (commit, _) in zip(blocks[:-1], parts[:-1], strict=True):
+                # What is wrong with it the answer to the last one tells.
+                wire.publish(commit.subject, "", block, commit.body)
+            commits_it = blocks[-1][:-2] + b"Nats-Batch-Commit: 1\r\n\r\n"
+            _, body = await wire.ask(last.subject, commits_it, last.body)
         except LinkLost as lost:
             return Unclear(str(lost))
-        return _judged(commit, message)
+        return _judged(last, body)
 
     async def next_on(self, subject: str, after: int) -> Commit | None:
         # From the leader: a direct get may be answered by a replica that lags behind.
@@ -87,38 +109,32 @@ class NatsLog:
         return int(answer["state"]["last_seq"])
 
     async def read(self, subject: str, after: int = 0) -> AsyncIterator[Commit]:
-        async for message in messages(self._client, STREAM, subject, after):
-            yield stored_commit(message)
+        pages = partial(read, await self._lean.wire(), subject)
+        async for commit in whole(self._client, STREAM, subject, after, pages, _sequence):
+            yield commit
 
-    def follow(self, after: int) -> AsyncIterator[list[Commit]]:
-        return follow(self._client, after)
+    async def follow(self, after: int) -> AsyncIterator[list[Commit]]:
+        # On a connection of its own: a reader that is behind must not hold up an append's answer.
+        wire = await self._lean.own("reading")
+        try:
+            async for batch in follow(wire, after):
+                yield batch
+        finally:
+            wire.close()
 
 
-def _judged(commit: Commit, message: Msg) -> Stored | Unclear:
+def _judged(commit: Commit, body: bytes) -> Stored | Unclear:
     """What the answer to a publish means."""
-    answer = msgspec.json.decode(message.data)
-    trouble = refusal(answer)
-    if trouble is None and not answer.get("duplicate"):
-        return Stored(int(answer["seq"]))
-    code, text = trouble or (0, "duplicate")
-    if code in _REFUSED:
-        raise LogRefused(f"{commit.subject}: {_REFUSED[code]}")
-    return Unclear(f"{text} (code {code})")
+    try:
+        answer = _ANSWER.decode(body)
+    except msgspec.MsgspecError as error:
+        return Unclear(f"{commit.subject}: the answer cannot be read: {error}")
+    if answer.error is None:
+        return Unclear("duplicate (code 0)") if answer.duplicate else Stored(answer.seq)
+    if answer.error.err_code in _REFUSED:
+        raise LogRefused(f"{commit.subject}: {_REFUSED[answer.error.err_code]}")
+    return Unclear(f"{answer.error.description} (code {answer.error.err_code})")
 
 
-def stored_commit(message: Msg) -> Commit:
-    """The commit in an answer to a direct get, or the stranger."""
-    headers = message.headers or {}
-    return stored(headers["Nats-Subject"], headers, message.data, sequence_of(message))
-
-
-def parse_headers(block: bytes) -> Mapping[str, str]:
-    """The headers of a stored message as the server keeps them: a status line, then ``name: value``.
-
-    Bytes that are no text are replaced, as the client does it: whoever wrote them is no machine.
-    """
-    pairs = (line.partition(b":") for line in block.split(b"\r\n")[1:] if b":" in line)
-    return {
-        name.strip().decode(errors="replace"): value.strip().decode(errors="replace")
-        for name, _, value in pairs
-    }
+def _sequence(commit: Commit) -> int:
+    return commit.sequence

@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from cim.adapters.nats.arrivals import Page, Pull
-from cim.adapters.nats.follow import UNHEARD_FOR
+from cim.adapters.nats.arrivals import UNHEARD_FOR, Page, Pull
 from cim.adapters.nats.link import refusal
 from cim.adapters.nats.stream import STREAM
 from cim.adapters.nats.wire import Wire

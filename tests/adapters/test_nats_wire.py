@@ -1,52 +1,23 @@
-"""The lean log over a real server: what all logs hold, beside the general client on the same stream."""
+"""The lean connection: messages in pieces and in runs, answers, and an end that everybody hears of."""
 
 import asyncio
+import os
 import re
-from collections.abc import Mapping
+import signal
 from dataclasses import replace
 
 import pytest
+from nats.aio.msg import Msg
 
 from cim.adapters.nats.arrivals import Page, Pull
-from cim.adapters.nats.lean import LeanLog
-from cim.adapters.nats.link import connect
-from cim.adapters.nats.wire import Wire
+from cim.adapters.nats.reading import read
+from cim.adapters.nats.wire import PATIENCE, NobodyThere, Wire
 from cim.contract.envelope import Commit, Origin, block_of
 from cim.contract.stranger import Stranger
-from cim.ports.log import LinkLost, Log, LogRefused
+from cim.ports.log import LinkLost, LogRefused
 from cim.testing.bare_leaf import BareLeaf
-from cim.testing.log_conformance import Intrude, LogConformance, commit, read_all, store
-
-
-@pytest.fixture
-async def lean_log(leaf: BareLeaf) -> LeanLog:
-    await LeanLog.open(leaf.client)
-    return LeanLog(leaf.client)
-
-
-class TestLeanLog(LogConformance):
-    @pytest.fixture
-    def log(self, lean_log: LeanLog) -> Log:
-        return lean_log
-
-    @pytest.fixture
-    def intrude(self, leaf: BareLeaf) -> Intrude:
-        return lambda subject, headers, body: publish(leaf, subject, headers, body)
-
-
-async def publish(leaf: BareLeaf, subject: str, headers: Mapping[str, str], body: bytes) -> int:
-    """Another program's message, by the general client's own publishing."""
-    answer = await leaf.client.jetstream().publish(subject, body, headers=dict(headers))
-    return answer.seq
-
-
-async def test_a_connection_of_its_own_ends_with_the_general_one(leaf: BareLeaf) -> None:
-    async with connect(leaf.server.url, leaf.user, "short") as client:
-        log = await LeanLog.open(client)
-        await store(log, commit("evt.documents.Document.a", "a1"))
-        assert len(await read_all(log)) == 1
-    with pytest.raises(LinkLost, match="closed"):
-        await read_all(log)
+from cim.testing.log_conformance import commit
+from cim.testing.processes import stop_for_now
 
 
 class Nobody:
@@ -102,6 +73,26 @@ async def test_what_comes_in_pieces_is_put_together(wire: Wire, size: int) -> No
         ("evt.a", "$JS.ACK.x", block, b"{}"),
         ("evt.b", "reply", b"", b""),
     ]
+
+
+async def test_answers_come_to_those_who_asked_wherever_they_are_cut() -> None:
+    bodies = [b'{"seq":1}', b"", b"MSG x 1 2\r\n", b'{"seq":4}']
+    for cut in range(200):
+        wire = nowhere()
+        asked = [asyncio.ensure_future(wire.ask(f"evt.{number}", b"", b"")) for number in range(5)]
+        await asyncio.sleep(0)
+        tokens = list(wire._asked)
+        answers = [
+            b"MSG %b.%d 1 %d\r\n%b\r\n" % (wire._inbox.encode(), token, len(body), body)
+            for token, body in zip(tokens, bodies, strict=False)
+        ]
+        nobody = b"HMSG %b.%d 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n" % (wire._inbox.encode(), tokens[4])
+        stream = b"".join([*answers, nobody, answers[0]])
+        wire.data_received(stream[:cut])
+        wire.data_received(stream[cut:])
+        assert [await one for one in asked[:4]] == [(b"", body) for body in bodies]
+        with pytest.raises(LinkLost, match="nobody is there"):
+            await asked[4]
 
 
 async def test_all_who_wait_on_a_connection_hear_that_it_was_lost(leaf: BareLeaf) -> None:
@@ -261,3 +252,67 @@ async def test_a_message_that_is_missing_is_a_lost_link_and_nothing_behind_it_is
 async def test_silence_is_told(wire: Wire) -> None:
     with pytest.raises(LinkLost, match="nothing came"):
         await Pull(wire).came(0.01, "nothing came")
+
+
+async def test_a_late_answer_is_given_up_and_the_connection_kept(leaf: BareLeaf) -> None:
+    async def silent(message: Msg) -> None:
+        return
+
+    await leaf.client.subscribe("question", cb=silent)
+    await leaf.client.flush()
+    wire = await Wire.open(leaf.server.url, leaf.user, "patient")
+    with pytest.raises(LinkLost, match="question: no answer from the leaf: none came in time"):
+        await wire.ask("question", b"", b"", patience=0.1)
+    assert not wire.closed
+    assert "error" in await wire.ask_api("STREAM.INFO.NONE", {})
+    wire.close()
+
+
+async def test_a_slow_answer_is_waited_for_longer_than_a_connection_may_be_silent(leaf: BareLeaf) -> None:
+    async def slow(message: Msg) -> None:
+        await asyncio.sleep(1.5 * PATIENCE)
+        await message.respond(b"here")
+
+    await leaf.client.subscribe("question", cb=slow)
+    await leaf.client.flush()
+    wire = await Wire.open(leaf.server.url, leaf.user, "patient")
+    assert await wire.ask("question", b"", b"", patience=30) == (b"", b"here")
+    wire.close()
+
+
+async def test_a_server_that_stands_still_is_a_lost_connection(leaf: BareLeaf) -> None:
+    wire = await Wire.open(leaf.server.url, leaf.user, "patient")
+    await asyncio.sleep(0)
+    stop_for_now(leaf.server.pid)
+    try:
+        with pytest.raises(LinkLost, match="it was silent for 2 s"):
+            await wire.ask("question", b"", b"", patience=30)
+    finally:
+        os.kill(leaf.server.pid, signal.SIGCONT)
+    assert wire.closed
+
+
+async def test_a_reader_that_waits_in_vain_has_a_silent_connection_dropped(leaf: BareLeaf) -> None:
+    wire = await Wire.open(leaf.server.url, leaf.user, "reader")
+    stop_for_now(leaf.server.pid)
+    try:
+        with pytest.raises(LinkLost, match="not answered"):
+            await anext(read(wire, "evt.>", 0))
+    finally:
+        os.kill(leaf.server.pid, signal.SIGCONT)
+    assert wire.closed
+
+
+async def test_who_serves_is_heard_of_at_once(leaf: BareLeaf) -> None:
+    asking, serving = [await Wire.open(leaf.server.url, leaf.user, name) for name in ("asking", "serving")]
+
+    class Echo(Heard):
+        def take(self, subject: str, reply: str, block: bytes, body: bytes) -> None:
+            serving.publish(reply, "", b"", body)
+
+    with pytest.raises(NobodyThere):
+        await asking.ask("echo.a", b"", b"")
+    await serving.serve(Echo(), "echo.>", "echoes")
+    assert await asking.ask("echo.a", b"", b"back") == (b"", b"back")
+    asking.close()
+    serving.close()

@@ -34,6 +34,7 @@ class Raw:
             "sig": user.sign(nonce).decode(),
         }
         self._inboxes = 0
+        self._mark = self._rest = b""
         self._socket.sendall(b"CONNECT " + json.dumps(connect).encode() + b"\r\nPING\r\n")
         self.count(b"PONG\r\n", 1)
 
@@ -52,7 +53,9 @@ class Raw:
 
     def count(self, mark: bytes, wanted: int) -> int:
         """Read until ``mark`` came at least ``wanted`` times; how often it came."""
-        found, rest = 0, b""
+        found = 0
+        # What was read last may end in the middle of a mark that is counted the next time.
+        rest = self._rest if self._mark == mark else b""
         while found < wanted:
             read = self._socket.recv(_CHUNK)
             if not read:
@@ -60,9 +63,9 @@ class Raw:
             text = rest + read
             found += text.count(mark)
             end = text.rfind(mark)
-            rest = (
-                text[max(len(text) - len(mark) + 1, end + len(mark)) :] if end >= 0 else text[1 - len(mark) :]
-            )
+            past = 0 if end < 0 else end + len(mark)
+            rest = text[max(len(text) - len(mark) + 1, past) :]
+        self._mark, self._rest = mark, rest
         return found
 
     def send(self, frames: Sequence[bytes], window: int) -> None:

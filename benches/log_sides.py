@@ -12,6 +12,7 @@ from eventsourcing.persistence import Notification
 from nats.aio.client import Client
 
 from cim.actors.actors import Actors
+from cim.actors.past import Keeping
 from cim.actors.request import Asked, Receipt
 from cim.adapters.system import SystemClock
 from cim.contract.composition import compose
@@ -92,30 +93,28 @@ class Ours:
     log: Log
     sizes: Sizes
     numbers: int = 0
-    prefix: str = "o"
+    keeping: Keeping | None = None
 
     def __post_init__(self) -> None:
-        self.actors = self.fresh()
+        self.actors = self.cold = self.fresh()
 
     def fresh(self) -> Actors:
         """Actors that hold nothing warm."""
-        return Actors(compose([orders]), self.log, SystemClock(), SOURCE)
+        return Actors(compose([orders]), self.log, SystemClock(), SOURCE, keeping=self.keeping)
 
     async def create(self) -> Cost:
         """Every entity once, many in flight."""
-        return await self._many(
-            [placing(self._next(), f"{self.prefix}{n}") for n in range(self.sizes.entities)]
-        )
+        return await self._many([placing(self._next(), f"o{n}") for n in range(self.sizes.entities)])
 
     async def update(self) -> Cost:
         """Every entity in turn, many in flight."""
         turns = range(self.sizes.updates)
-        given = [adding(self._next(), f"{self.prefix}{n}") for _ in turns for n in range(self.sizes.entities)]
+        given = [adding(self._next(), f"o{n}") for _ in turns for n in range(self.sizes.entities)]
         return await self._many(given)
 
     async def single(self) -> Cost:
         """One warm entity at a time, one command after the other."""
-        given = [adding(self._next(), f"{self.prefix}{n % 10}") for n in range(self.sizes.single)]
+        given = [adding(self._next(), f"o{n % 10}") for n in range(self.sizes.single)]
         with metered(len(given)) as meter:
             for one in given:
                 assert isinstance(await self.actors.handle(one), Receipt)
@@ -129,10 +128,15 @@ class Ours:
 
     async def load(self, order: str) -> float:
         """Milliseconds to open an entity cold: its first command sent again is answered from its history."""
-        cold, again = self.fresh(), placing(0, order)
+        self.cold, again = self.fresh(), placing(0, order)
         started = time.perf_counter()
-        assert isinstance(await cold.handle(again), Receipt)
+        assert isinstance(await self.cold.handle(again), Receipt)
         return 1000 * (time.perf_counter() - started)
+
+    async def kept(self) -> None:
+        """Wait until the snapshot of the entity that was opened last is written."""
+        for actor in self.cold._warm.values():
+            await actor.past.written()
 
     async def _many(self, given: Sequence[Asked]) -> Cost:
         waiting = iter(given)
@@ -150,8 +154,8 @@ class Ours:
         return self.numbers
 
 
-class _Enough(Exception):
-    """The replay has seen what it should."""
+class Enough(Exception):
+    """A reader has seen what it should."""
 
 
 async def replay(log: Log, count: int, decoded: Callable[[Commit], int]) -> Cost:
@@ -164,9 +168,9 @@ async def replay(log: Log, count: int, decoded: Callable[[Commit], int]) -> Cost
             events += decoded(commit)
         seen += len(batch)
         if seen >= count:
-            raise _Enough
+            raise Enough
 
-    with metered(count) as meter, suppress(_Enough):
+    with metered(count) as meter, suppress(Enough):
         await consume(log, SystemClock(), 0, handle)
     assert events >= count, "a commit held no event"
     return meter.cost

@@ -22,7 +22,7 @@ from cim.adapters.nats.log import NatsLog
 from cim.adapters.sqlite.snapshots import FILE, SqliteSnapshots
 from cim.adapters.system import SystemClock
 from cim.contract.composition import compose
-from log import frame, history
+from log_history import frame, history
 from log_orders import adding, orders, placing
 from log_raw import Raw
 from log_sides import SOURCE, Cost, metered, server_on

@@ -5,6 +5,7 @@ from cim.domain.capability import Capability
 from cim.domain.component import Component, Failed
 from cim.domain.context import Context
 from cim.domain.errors import CimError, Failure, Reject
+from cim.domain.former import Former
 from cim.domain.message import Command, Event
 from cim.domain.personal import ERASED, Person, Personal
 from cim.domain.process import Cancel, Later, Process, Rejected, Timer
@@ -28,6 +29,7 @@ __all__ = [
     "Event",
     "Failed",
     "Failure",
+    "Former",
     "Key",
     "Later",
     "Maybe",

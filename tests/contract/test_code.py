@@ -21,6 +21,7 @@ def doubled(value: int) -> int:
 
 class Line(Record):
     amount: int
+    rounded: bool = True
     factor = 7
 
     @property
@@ -41,7 +42,13 @@ def test_it_follows_functions_classes_and_plain_values() -> None:
     said = told(used)
     for part in (used, doubled, Line.worth.fget):  # type: ignore[attr-defined]
         assert inspect.getsource(part) in said
-    for value in ("LIMIT = 3", 'RATES = [1,["a",2.5]]', "Line.factor = 7", "Line.fields = ['amount']"):
+    for value in (
+        "LIMIT = 3",
+        'RATES = [1,["a",2.5]]',
+        "Line.factor = 7",
+        "Line.rounded = true",
+        "Line.fields = ['amount', 'rounded']",
+    ):
         assert value in said
 
 

@@ -1,7 +1,7 @@
 """One entity at work: its state, its head in the log, and the commands that it has seen."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -11,6 +11,7 @@ from cim.contract import codec
 from cim.contract.entity import EntityType
 from cim.contract.envelope import Commit
 from cim.contract.schema import dataschema
+from cim.contract.shapes import UnknownShape
 from cim.contract.subjects import Ref
 from cim.domain.errors import CimError, Reject
 from cim.domain.message import Event
@@ -99,18 +100,21 @@ class Actor:
         state = self.state
         body = commit.body if self.sealing is None else self.sealing.body(commit, self.past.plain)
         for item in codec.unread(body):
-            state = state.evolve(self._event(item, commit))
+            for event in self._events(item, commit):
+                state = state.evolve(event)
         return state
 
-    def _event(self, item: codec.Unread, commit: Commit) -> Event:
-        known = self.kind.events.get(item.type)
-        if known is None:
+    def _events(self, item: codec.Unread, commit: Commit) -> Collection[Event]:
+        try:
+            return self.kind.shapes.read(item)
+        except UnknownShape as error:
             where = f"at sequence {commit.sequence}" if commit.sequence else "that was just decided"
+            if item.type in self.kind.shapes.names:
+                raise UnknownEvent(f"{self.ref}: event {item.type} {where}: {error}") from error
             raise UnknownEvent(
                 f"{self.ref}: event {item.type} {where} is not declared by {self.kind}; "
                 f"there are: {', '.join(self.kind.events)}"
-            )
-        return codec.read(item, known)
+            ) from error
 
     async def earlier(self, asked: Asked, log: Log) -> Receipt | Rejection | None:
         """The first receipt of this very command, or a rejection of another one under its id."""

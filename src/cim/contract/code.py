@@ -3,6 +3,7 @@
 So that what was derived by other code is known as such. What it takes from other packages is not looked at.
 """
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import CodeType, FunctionType, ModuleType
@@ -79,7 +80,8 @@ def _names(code: CodeType) -> set[str]:
 
 def _values(kind: type[Any]) -> Iterator[tuple[str, str]]:
     yield "fields", str(list(getattr(kind, "__annotations__", ())))
-    for name, value in vars(kind).items():
+    fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+    for name, value in (*vars(kind).items(), *((one.name, one.default) for one in fields)):
         plain = None if name.startswith("__") else _plain(value)
         if plain is not None:
             yield name, plain

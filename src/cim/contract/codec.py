@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cim.domain.errors import CimError
+from cim.domain.former import version_of
 
 T = TypeVar("T")
 
@@ -64,7 +65,10 @@ def decode(body: bytes) -> list[Item]:
 def write(records: Iterable[Any]) -> bytes:
     """The body that holds some records: the same bytes as :func:`encode` of each one's :func:`item`."""
     return _ENCODER.encode(
-        [Unread(type(record).__name__, 1, msgspec.Raw(_SORTED.encode(record))) for record in records]
+        [
+            Unread(type(record).__name__, version_of(type(record)), msgspec.Raw(_SORTED.encode(record)))
+            for record in records
+        ]
     )
 
 
@@ -104,7 +108,7 @@ def whole(record: Any) -> bytes:
 
 def item(record: Any) -> Item:
     """A record as an item of a body."""
-    return Item(type(record).__name__, 1, plain(record))
+    return Item(type(record).__name__, version_of(type(record)), plain(record))
 
 
 def check(record: Any) -> None:

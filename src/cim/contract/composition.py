@@ -10,7 +10,14 @@ from cim.contract.projection import ProjectionType, read_projection
 from cim.contract.query import QueryType, read_query
 from cim.contract.rule import RuleType, read_rule
 from cim.contract.subjects import MACHINE, token
-from cim.contract.system import STATE, ComponentType, SystemType, read_component, read_system
+from cim.contract.system import (
+    STATE,
+    ComponentType,
+    SystemType,
+    component_shapes,
+    read_component,
+    read_system,
+)
 from cim.domain.context import Context
 from cim.domain.errors import CimError, Misdeclared
 
@@ -108,6 +115,7 @@ def compose(contexts: Iterable[Context]) -> Composition:
     _no_circle(systems)
     _states_known(systems, entities)
     _corrections_known(components, entities)
+    component_shapes(components)
     return Composition(
         contexts,
         {(kind.context, kind.name): kind for kind in entities},

@@ -10,6 +10,7 @@ from cim.contract.annotations import hints, members
 from cim.contract.code import functions_of, text_of
 from cim.contract.personal import check_personal
 from cim.contract.schema import check_shape, fingerprint
+from cim.contract.shapes import Shapes, shapes_of
 from cim.contract.subjects import token
 from cim.domain.blob import Blob
 from cim.domain.context import EntityDeclared
@@ -26,7 +27,8 @@ class EntityType:
     those of a rule that it leads: ``led`` names the field of each of these. ``personal`` says whether any of
     its types has personal fields.
 
-    ``version`` names how its history is folded, as it is written now: code, events and state.
+    ``version`` names how its history is folded, as it is written now: code, events and state. ``shapes``
+    reads events in whatever version they were written.
     """
 
     context: str
@@ -36,6 +38,7 @@ class EntityType:
     commands: Mapping[str, type[Command]]
     events: Mapping[str, type[Event]]
     version: str
+    shapes: Shapes
     personal: bool = False
     led: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,9 +78,10 @@ def read_entity(declared: EntityDeclared) -> EntityType:
     for kind in kinds:
         check_shape(kind, where)
     personal = [check_personal(kind, where, declared.key) for kind in kinds]
-    version = _version(state, events)
+    shapes = shapes_of(events.values(), where)
+    version, name = _version(state, events, shapes), state.__name__
     return EntityType(
-        declared.context, state.__name__, declared.key, state, commands, events, version, any(personal)
+        declared.context, name, declared.key, state, commands, events, version, shapes, any(personal)
     )
 
 
@@ -123,9 +127,9 @@ def key_of(kind: EntityType, command: Command) -> str:
     return token(getattr(command, key), f"{kind} {key}")
 
 
-def _version(state: type[State], events: Mapping[str, type[Event]]) -> str:
+def _version(state: type[State], events: Mapping[str, type[Event]], shapes: Shapes) -> str:
     """A name for what folds a history: sixteen hex digits. What ``decide`` says is no part of it."""
     folding = [one for one in functions_of(state) if one.__name__ != "decide"]
     told = [*text_of(folding, without=[state]), *sorted(events)]
-    told += [fingerprint(frozenset([state])), fingerprint(frozenset(events.values()))]
+    told += [fingerprint(frozenset([state])), fingerprint(frozenset(events.values())), shapes.version]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]

@@ -10,6 +10,7 @@ from cim.contract.annotations import hints, members
 from cim.contract.entity import EntityType
 from cim.contract.personal import check_personal, personal_fields
 from cim.contract.schema import check_shape
+from cim.contract.shapes import shapes_of
 from cim.contract.sources import Sources, sources_of
 from cim.contract.subjects import BadToken, Ref, token
 from cim.domain.context import ProcessDeclared
@@ -103,6 +104,7 @@ def read_process(declared: ProcessDeclared, entities: Iterable[EntityType]) -> P
     check_shape(kind, where)
     found = _read(declared.context, kind.__name__, declared.key, kind, kind.react, taken, given, entities)
     _check_key(found, where)
+    shapes_of(folded.values(), where)
     return replace(found, facts=folded)
 
 

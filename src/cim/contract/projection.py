@@ -14,6 +14,7 @@ from cim.contract.entity import EntityType
 from cim.contract.envelope import Commit
 from cim.contract.personal import check_personal, personal_fields
 from cim.contract.schema import check_shape, fingerprint
+from cim.contract.shapes import known_shapes
 from cim.contract.sources import Sources, sources_of
 from cim.contract.stranger import Stranger
 from cim.contract.subjects import kind_of, token
@@ -66,9 +67,10 @@ class ProjectionType:
         known = None if kind is None else self.sources.get(kind)
         if known is None:
             return
+        shapes = known_shapes(tuple(known.values()))
         for item in codec.unread(commit.body if body_of is None else body_of(commit)):
-            if item.type in known:
-                yield codec.read(item, known[item.type])
+            if item.type in shapes.names:
+                yield from (event for event in shapes.read(item) if type(event).__name__ in known)
 
     def fold(self, event: Event, rows: Table[Any]) -> None:
         """Run the module's function; whatever it raises is raised."""
@@ -165,6 +167,7 @@ def _version(function: Callable[..., Any], sources: Sources, row: type[Row], key
     told = [*text_of([function]), fingerprint(frozenset([row])), *codec.field_names(row), *key]
     for entity, events in sorted(sources.items()):
         told += [*entity, *sorted(events), fingerprint(frozenset(events.values()))]
+        told += [known_shapes(tuple(events.values())).version]
     for kind in (row, *(event for events in sources.values() for event in events.values())):
         personal = personal_fields(kind)
         told += (

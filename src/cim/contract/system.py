@@ -2,7 +2,7 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from cim.contract.annotations import hints, is_union, marked, members
 from cim.contract.personal import check_personal
 from cim.contract.schema import check_shape
+from cim.contract.shapes import Shapes, shapes_of
 from cim.domain.capability import Capability
 from cim.domain.component import Component, Failed
 from cim.domain.context import declared_component, declared_entity
@@ -95,6 +96,15 @@ def read_component(kind: type[Component], where: str) -> ComponentType:
     check_personal(kind, where)
     of = (entity.context, declared.of.__name__)
     return ComponentType(declared.context, kind.__name__, kind, of, _corrections(kind, where))
+
+
+def component_shapes(components: Iterable[ComponentType]) -> dict[tuple[tuple[str, str], str], Shapes]:
+    """The shapes of components by the entity that they are attached to and their owner; raises
+    :class:`Misdeclared` naming what cannot be."""
+    owned: dict[tuple[tuple[str, str], str], list[type[Component]]] = {}
+    for one in components:
+        owned.setdefault((one.of, one.owner), []).append(one.component)
+    return {place: shapes_of(kinds, place[1]) for place, kinds in owned.items()}
 
 
 def _corrections(kind: type[Component], where: str) -> tuple[type[Event], ...]:

@@ -8,6 +8,7 @@ from cim.contract import codec
 from cim.contract.envelope import Commit, Origin
 from cim.contract.process import ProcessType
 from cim.contract.schema import dataschema
+from cim.contract.shapes import known_shapes
 from cim.contract.subjects import Ref
 from cim.domain.errors import CimError
 from cim.domain.message import Event
@@ -58,16 +59,20 @@ class Instance:
             self.trouble = self.trouble or f"sequence {commit.sequence}: {type(error).__name__}: {error}"
 
     def _folded(self, commit: Commit) -> Process:
-        state = self.state
+        state, shapes = self.state, known_shapes(tuple(self.kind.facts.values()))
         for fact in read_step(commit, self.sealing.body(commit)).facts if is_step(commit) else ():
-            known = self.kind.facts.get(fact.type)
-            if known is None:
+            if fact.type not in shapes.names:
                 raise UnknownFact(
                     f"the fact {fact.type} is taken by no evolve of {self.kind}; "
                     f"it takes: {', '.join(self.kind.facts) or 'none'}"
                 )
-            state = state.evolve(codec.typed(fact.data, known))
+            for known in shapes.typed(fact):
+                state = state.evolve(known)
         return state
+
+    def takes(self, of: Ref, event: Event) -> bool:
+        """Whether it is this instance that takes an event of the entity ``of``."""
+        return self.kind.instance(of, codec.plain(event)) == self.ref.id
 
     def commit(self, origin: Origin, source: str, time: str, cause: Any, said: Iterable[Any]) -> Commit:
         """The next commit of this instance, unwritten: what it answers, then what it gives."""

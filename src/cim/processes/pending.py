@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heapify, heappop, heappush
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cim.contract import codec
 from cim.contract.envelope import Commit, Origin
 from cim.contract.process import ITSELF, ProcessType
+from cim.contract.shapes import Shapes, UnknownShape, known_shapes
 from cim.contract.stranger import Stranger
 from cim.contract.subjects import BadToken, Ref, parse_stored
 from cim.log.chain import Head
@@ -245,10 +246,11 @@ class Pending:
             return
         try:
             items = codec.decode(commit.body)
-        except codec.BadBody:  # it stops its entity, as the world says
+            found = [(kind, _triggers(kind, ref, commit, items)) for kind in takers]
+        except (codec.BadBody, UnknownShape):  # it stops its entity, as the world says
             return
-        for kind in takers:
-            for id, trigger in _triggers(kind, ref, commit, items).items():
+        for kind, triggers in found:
+            for id, trigger in triggers.items():
                 kind.instances.setdefault(id, Waiting()).triggers.append(trigger)
                 yield str(kind.type), id
 
@@ -323,15 +325,26 @@ class Pending:
 
 def _triggers(kind: Kind, ref: Ref, commit: Commit, items: list[codec.Item]) -> dict[str, Trigger]:
     """What the instances of a kind have to react to in a commit, each to its own events in their order."""
-    places: dict[str, list[int]] = {}
+    places: dict[str, dict[int, None]] = {}
     events = kind.type.sources[ref.context, ref.entity]
+    shapes = known_shapes(tuple(events.values()))
     for place, one in enumerate(items):
-        if one.type in events and f"{ref.context}.{ref.entity}.{one.type}" in (kind.takes or ()):
-            places.setdefault(kind.type.instance(ref, one.data), []).append(place)
+        for name, data in _plain(shapes, one):
+            if name in events and f"{ref.context}.{ref.entity}.{name}" in (kind.takes or ()):
+                places.setdefault(kind.type.instance(ref, data), {})[place] = None
     return {
         id: Trigger(made_id(kind.type, id, commit.subject, commit.number, commit.id), commit, tuple(found))
         for id, found in places.items()
     }
+
+
+def _plain(shapes: Shapes, item: codec.Item) -> Iterable[tuple[str, Any]]:
+    """What an item holds in present shapes; a former one that is sealed stands for what it becomes: what
+    names an instance is not personal."""
+    try:
+        return [(name, data) for name, data in shapes.plain(item) if data is not None]
+    except codec.BadBody:
+        return [(name, item.data) for name in shapes.becomes(item)]
 
 
 def _settle(kind: Kind, subject: str, number: int, id: str) -> None:

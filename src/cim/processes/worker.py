@@ -9,6 +9,7 @@ from cim.contract import codec
 from cim.contract.envelope import Origin
 from cim.contract.personal import personal_fields
 from cim.contract.process import ProcessType
+from cim.contract.shapes import known_shapes
 from cim.contract.subjects import parse_stored
 from cim.domain.errors import CimError
 from cim.domain.process import Rejected
@@ -71,8 +72,10 @@ class Worker:
         ref, reaction = parse_stored(commit.subject)[0], self._reaction(instance, trigger.id)
         events = instance.kind.sources[ref.context, ref.entity]
         items = codec.unread(self._sealing.body(commit))
-        for one in (items[place] for place in trigger.places):
-            reaction.to(codec.read(one, events[one.type]), moment(commit.time))
+        shapes = known_shapes(tuple(events.values()))
+        for event in (event for place in trigger.places for event in shapes.read(items[place])):
+            if type(event).__name__ in events and instance.takes(ref, event):
+                reaction.to(event, moment(commit.time))
         if not reaction.said:
             return False
         cause = Reacted(commit.subject, commit.number, commit.id)

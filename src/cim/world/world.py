@@ -3,18 +3,21 @@
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from cim.contract import codec
 from cim.contract.composition import Composition
+from cim.contract.entity import EntityType
 from cim.contract.envelope import Commit, Derivation
+from cim.contract.shapes import Shapes, UnknownShape
 from cim.contract.stranger import Stranger
 from cim.contract.subjects import BadToken, Ref, parse_stored
-from cim.contract.system import STATE, ComponentType, component_key
+from cim.contract.system import STATE, ComponentType, component_key, component_shapes
 from cim.domain.component import Failed
 from cim.domain.errors import CimError
+from cim.domain.message import Event
 from cim.log.chain import Head
 from cim.log.erasure import erased
 from cim.log.release import released
@@ -64,6 +67,7 @@ class World:
         self.caught_up = False
         self._milestone = milestone
         self._corrected = {(kind.of, kind.key): kind for kind in composition.components if kind.corrected_by}
+        self._shapes = component_shapes(composition.components)
         self._listeners: list[Listener] = []
         self._progress = asyncio.Condition()
 
@@ -192,11 +196,11 @@ class World:
             entity.heads[commit.subject] = head
             return
         _, owner = parse_stored(commit.subject)
-        items = codec.decode(self._opened(entity, commit))
+        body = self._opened(entity, commit)
         if owner is None:
-            self._fold_events(entity, items, commit)
+            self._fold_events(entity, codec.unread(body), commit)
         else:
-            self._fold_components(entity, owner, items, commit)
+            self._fold_components(entity, owner, codec.decode(body), commit)
         entity.heads[commit.subject] = head
 
     def _forgets(self, commit: Commit) -> bool:
@@ -227,16 +231,12 @@ class World:
                 for forgetter in self._forgetters:
                     forgetter(person, {entity.ref})
 
-    def _fold_events(self, entity: Entity, items: list[codec.Item], commit: Commit) -> None:
+    def _fold_events(self, entity: Entity, items: list[codec.Unread], commit: Commit) -> None:
         self.commands[commit.id] = (entity.ref, commit.request)
         kind = self._composition.entities.get((entity.ref.context, entity.ref.entity))
         if kind is not None and entity.state is not None:
             before = state = entity.state
-            for item in items:
-                known = kind.events.get(item.type)
-                if known is None:
-                    raise CimError(f"sequence {commit.sequence}: {kind} declares no event {item.type}")
-                event = codec.typed(item.data, known)
+            for event in _events(kind, items, commit):
                 state = state.evolve(event)
                 self._take_word(entity, Correction(event, commit))
             entity.state = state
@@ -263,9 +263,10 @@ class World:
     def _fold_components(self, entity: Entity, owner: str, items: list[codec.Item], commit: Commit) -> None:
         derivation = commit.derivation
         by = derivation.system if derivation is not None else owner
-        for item in items:
-            key = component_key(owner, item.type, entity.ref.context)
-            derived = None if item.data is None else cell(item.data, commit, by)
+        shapes = self._shapes.get(((entity.ref.context, entity.ref.entity), owner))
+        for name, data in _components(shapes, items, commit):
+            key = component_key(owner, name, entity.ref.context)
+            derived = None if data is None else cell(data, commit, by)
             if key in entity.corrections:
                 kind = self._corrected[(entity.ref.context, entity.ref.entity), key]
                 self._put(entity, kind, derived)
@@ -275,6 +276,32 @@ class World:
                 entity.cells[key] = derived
         if derivation is not None:
             entity.runs[derivation.system] = _run(derivation, items, commit)
+
+
+def _events(kind: EntityType, items: Iterable[codec.Unread], commit: Commit) -> Iterator[Event]:
+    """The events of a commit in their present shapes."""
+    for item in items:
+        try:
+            yield from kind.shapes.read(item)
+        except UnknownShape as error:
+            if item.type in kind.shapes.names:
+                raise CimError(f"sequence {commit.sequence}: event {error}") from error
+            raise CimError(f"sequence {commit.sequence}: {kind} declares no event {item.type}") from error
+
+
+def _components(
+    shapes: Shapes | None, items: Iterable[codec.Item], commit: Commit
+) -> Iterator[tuple[str, Any]]:
+    """The components of a commit by name, each with its plain value in the present shape; those of a module
+    that is not here as they stand."""
+    for item in items:
+        if shapes is None or item.type not in shapes.names:
+            yield item.type, item.data
+            continue
+        try:
+            yield from shapes.plain(item)
+        except UnknownShape as error:
+            raise CimError(f"sequence {commit.sequence}: component {error}") from error
 
 
 def ref_of(subject: str) -> Ref:

@@ -13,6 +13,7 @@ from cim.contract.schema import dataschema
 from cim.contract.subjects import Ref
 from cim.domain.component import Component, Failed
 from cim.domain.errors import CimError
+from cim.domain.former import version_of
 from cim.log.append import OutcomeUnknown, Overtaken, append
 from cim.log.chain import Head
 from cim.log.sealing import Sealing
@@ -122,7 +123,7 @@ def _taken_away(call: Call, items: Iterable[codec.Item]) -> Iterable[codec.Item]
     """The system's components that the entity carries now and the run did not bring."""
     written = {item.type for item in items}
     return [
-        codec.Item(kind.name, 1, None)
+        codec.Item(kind.name, version_of(kind.component), None)
         for kind in call.system.writes
         if kind.name not in written and _is_derived(call.entity.cells.get(kind.key))
     ]

@@ -1,0 +1,12 @@
+"""Every shape that the machine itself released still reads."""
+
+from pathlib import Path
+
+from cim.domain.component import Failed
+from cim.log.erasure import Erased
+from cim.log.release import Released
+from cim.testing.golden import golden
+
+
+def test_every_shape_that_the_machine_released_still_reads() -> None:
+    golden(Path(__file__).with_name("machine.golden.jsonl"), Released, Erased, Failed)

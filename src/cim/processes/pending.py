@@ -102,6 +102,11 @@ class Waiting:
         """Whether it waits for nothing."""
         return not (self.triggers or self.errands or self.alarms)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether all that it waits for is to be written down that nothing follows."""
+        return not (self.errands or self.alarms or self.stop) and all(one.silent for one in self.triggers)
+
     def next(self, now: datetime) -> Work | None:
         """What to do first: to deliver what was asked for, then to react in the log's order, then to wake."""
         if self.stop is not None:

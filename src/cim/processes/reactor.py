@@ -104,9 +104,14 @@ class Reactor:
         """Wait until every event from now on is taken."""
         await self._until(lambda: self._begun)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is left to do here now; timers may be set."""
+        return not self.pending.kinds or (self._begun and not self._at_work)
+
     async def idle(self) -> None:
         """Wait until nothing is left to do here now; timers may be set."""
-        await self._until(lambda: not self.pending.kinds or (self._begun and not self._at_work))
+        await self._until(lambda: self.is_idle)
 
     async def reached(self, sequence: int) -> None:
         """Wait until everything up to ``sequence`` is taken in."""

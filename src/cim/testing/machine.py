@@ -27,15 +27,17 @@ from cim.log.chain import BrokenChain, Head
 from cim.log.consumer import consume
 from cim.ports.log import LinkLost
 from cim.ports.snapshots import Snapshot, Snapshots
+from cim.processes.reactor import Reactor
 from cim.testing.clock import HandClock
 from cim.testing.faulty_log import FaultyLog, Network, steps
 from cim.testing.jars import Move, Pour, Put, jars, labels
+from cim.testing.keepers import keepers
 from cim.world.due import is_due
 from cim.world.schedule import Schedule
 from cim.world.world import World
 from cim.world.writer import Writer
 
-COMPOSITION = compose([jars, labels])
+COMPOSITION = compose([jars, labels, keepers])
 
 ASKING = {"command arrives": 12, "command lost": 1, "command doubled": 2, "command's answer lost": 1}
 """How often each thing happens to a request of a client."""
@@ -105,22 +107,39 @@ class SlowSnapshots(MemorySnapshots):
 
 
 class Process:
-    """One process of the machine, wired as a leaf would: world, actors, writer and schedule."""
+    """One process of the machine, wired as a leaf would: world, actors, writer, schedule and reactor.
 
-    def __init__(self, store: MemoryLog, network: Network, snapshots: Snapshots) -> None:
+    The host's ``clock`` goes on when a process ends and another begins. One process ``delivers``.
+    """
+
+    def __init__(
+        self, store: MemoryLog, network: Network, snapshots: Snapshots, clock: HandClock, delivers: bool
+    ) -> None:
         self.log = FaultyLog(store, network)
         self.world = World(COMPOSITION)
-        clock = HandClock(jumps=True)
-        self.clock = clock
+        self.clock, self.delivers = clock, delivers
         keeping = Keeping(snapshots, lambda text: None, every=3, parting=2)
         self.actors = Actors(COMPOSITION, self.log, clock, "cim:simulated", warm=2, keeping=keeping)
         writer = Writer(self.world, self.log, clock, "cim:simulated", lambda text: None)
         self.schedule = Schedule(self.world, writer, COMPOSITION.systems, Runs(network), clock, 2)
+        self.reactor = Reactor(
+            COMPOSITION.processes,
+            self.log,
+            clock,
+            "cim:simulated",
+            lambda text: None,
+            delivers=delivers,
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lasting = (
-            self.spawn(consume(self.log, clock, 0, self.world.take)),
+            self.spawn(consume(self.log, clock, 0, self._take)),
             self.spawn(self.schedule.run()),
+            self.spawn(self.reactor.run(self.actors)),
         )
+
+    async def _take(self, batch: list[Commit]) -> None:
+        await self.world.take(batch)
+        await self.reactor.take(batch)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Work that dies with this process."""
@@ -140,6 +159,8 @@ class Process:
     def settled(self, last: int) -> bool:
         """Whether it holds everything up to ``last`` and has nothing left to do."""
         if self.world.sequence != last or self.schedule.left or not self.world.caught_up:
+            return False
+        if not self.reactor.is_idle or any(not one.is_quiet for _, one in self.reactor.pending.instances()):
             return False
         entities = self.world.entities.values()
         return not any(is_due(system, entity) for entity in entities for system in COMPOSITION.systems)
@@ -177,7 +198,10 @@ class Machine:
         shared = SlowSnapshots(self.network)
         alone = chance.random() < 0.5
         self._snapshots = [SlowSnapshots(self.network) if alone else shared for _ in range(processes)]
-        self.processes = [Process(self.store, self.network, one) for one in self._snapshots]
+        self.processes = [
+            Process(self.store, self.network, one, HandClock(jumps=True), delivers=place == 0)
+            for place, one in enumerate(self._snapshots)
+        ]
         self.answers: list[Answer] = []
         self.appended: list[tuple[str, Commit]] = []
         self.delivered: Counter[tuple[str, str]] = Counter()
@@ -194,9 +218,12 @@ class Machine:
         self.crashes += 1
         if found := self.processes[place].trouble():
             self.troubles.append(found)
-        await self.processes[place].crash()
+        dead = self.processes[place]
+        await dead.crash()
         await self.network.take_time()
-        self.processes[place] = Process(self.store, self.network, self._snapshots[place])
+        self.processes[place] = Process(
+            self.store, self.network, self._snapshots[place], dead.clock, dead.delivers
+        )
 
     async def send(self, asked: Asked) -> None:
         """Ask until there is an answer, of any process, under the same id."""

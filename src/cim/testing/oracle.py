@@ -21,6 +21,7 @@ from cim.contract.system import STATE
 from cim.log.chain import BrokenChain, Chains
 from cim.testing.jars import HOLDS, SPILLING, Move, Put
 from cim.testing.machine import COMPOSITION, Answer, Machine, Process
+from cim.testing.process_oracle import asked_ids, processes
 from cim.world.world import World
 
 History = list[Commit]
@@ -42,6 +43,7 @@ def verdict(machine: Machine, history: History) -> Iterator[str]:
     yield from _rejected(machine, history)
     yield from _moved(ours)
     yield from _runs(history)
+    yield from processes(ours)
     for place, process in enumerate(machine.processes):
         yield from (f"world {place}: {text}" for text in _world(process, history, machine.parked))
     yield from _audit(machine.chance, ours)
@@ -83,6 +85,7 @@ def _acknowledged(machine: Machine, history: History) -> Iterator[str]:
             yield f"lost: {id} is not at sequence {commit.sequence}, as was told"
     strange = {(commit.id, commit.request) for commit in history if commit.request is not None}
     strange -= machine.delivered.keys()
+    strange = {one for one in strange if one[0] not in asked_ids(history)}
     yield from (f"invented: {id} was never sent" for id, _ in sorted(strange))
 
 

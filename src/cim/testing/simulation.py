@@ -12,10 +12,12 @@ from collections import Counter
 from dataclasses import dataclass
 
 from cim.actors.request import Receipt
+from cim.contract.envelope import Commit
 from cim.testing.faulty_log import steps
 from cim.testing.jars import HOLDS, Move, Pour, Put
 from cim.testing.machine import Machine, ask
 from cim.testing.oracle import stored, verdict
+from cim.testing.process_oracle import told_of_processes
 
 MOST_JARS, CLIENTS, COMMANDS, DEEDS = 6, 4, 12, 16
 LIMIT = 4000
@@ -44,7 +46,7 @@ async def _live(seed: int) -> Life:
         await _chaos(machine)
         history = await stored(machine)
         wrong = tuple(dict.fromkeys(verdict(machine, history)))
-        return Life(seed, wrong, _counted(machine, wrong), machine.processes[0].world.digest)
+        return Life(seed, wrong, _counted(machine, history, wrong), machine.processes[0].world.digest)
     finally:
         await machine.stop()
 
@@ -95,7 +97,7 @@ def _command(chance: random.Random, jars: list[str], jar: str) -> Put | Pour | M
     return Pour(jar) if chance.random() < 0.3 else Put(jar, chance.randint(1, HOLDS + 1))
 
 
-def _counted(machine: Machine, wrong: tuple[str, ...]) -> Counter[str]:
+def _counted(machine: Machine, history: list[Commit], wrong: tuple[str, ...]) -> Counter[str]:
     acknowledged = sum(isinstance(answer.outcome, Receipt) for answer in machine.answers)
     counted = Counter(machine.network.faults)
     counted["crashes"] = machine.crashes
@@ -106,6 +108,7 @@ def _counted(machine: Machine, wrong: tuple[str, ...]) -> Counter[str]:
     )
     counted["commands rejected"] = len(machine.answers) - acknowledged
     counted["appends acknowledged"] = len(machine.appended)
+    counted += told_of_processes(history)
     counted["lost"] = sum(text.startswith("lost") for text in wrong)
     counted["doubled"] = sum(text.startswith("doubled") for text in wrong)
     return counted

@@ -23,7 +23,6 @@ from cim.log.chain import Head
 from cim.log.consumer import consume
 from cim.processes.pending import Pending, Waiting
 from cim.processes.reactor import Reactor
-from cim.processes.worker import Worker
 from cim.testing.simulation import live
 from cim.world.due import is_due
 from cim.world.schedule import Schedule
@@ -156,37 +155,24 @@ GUARDS = {
     "a process reacts before it knows what it has answered": Guard(
         Reactor._one, "await self.reached(instance.head.sequence)", "pass"
     ),
-    "a process decides on less than its history": Guard(
-        Reactor._one, "self._instances.is_current(key, instance)", "True"
-    ),
-    "processes go to work before the end of the log": Guard(
-        Reactor.run, "await self._until(lambda: self._caught_up)", "pass"
-    ),
     "nobody looks at the log for what was left to do": Guard(Reactor.run, "self._wake(key)", "pass"),
     "every process delivers": Guard(
         Reactor._is_held, "return bool(waiting.errands) and not self._delivers", "return False"
-    ),
-    "a granted command is no answer": Guard(
-        Pending._granted, "if subject == commit.subject else None", "if False else None"
-    ),
-    "a rejection is forgotten": Guard(
-        Worker._deliver,
-        "return await self._write(instance, errand, cause, reaction.said)",
-        "instance.head = Head(); return True",
     ),
     "a timer comes before its time": Guard(
         Waiting.next, "first.due <= now", "first.due <= now.replace(year=2030)"
     ),
     "what is cancelled comes": Guard(
         Pending._take_step,
-        "case Cancels(timer, data):\n                    waiting.alarms.pop(timer_key(timer, data), None)",
-        "case Cancels(timer, data):\n                    pass",
+        "case Cancels(timer, data):\n                waiting.alarms.pop(timer_key(timer, data), None)",
+        "case Cancels(timer, data):\n                pass",
     ),
     "a position passes over what is under way": Guard(Pending.settled, "commit.sequence < before", "True"),
-    "a reaction leaves what it answers": Guard(
-        Pending._take_step, "case Reacted() | Woke() | Refused():", "case Woke() | Refused():"
+    "what a reaction stands behind is reacted to later": Guard(
+        Waiting.drop,
+        "while self.triggers.popleft().id != work:\n            pass",
+        "self.triggers = deque(one for one in self.triggers if one.id != work)",
     ),
-    "a process takes events from the beginning of the log": Guard(Pending._triggered, "if kind.takes]", "]"),
     "a lost link ends a reader": Guard(consume, "await clock.sleep(next(waits))", "raise"),
 }
 

@@ -34,6 +34,9 @@ def test_the_lives_of_these_tests_have_met_every_fault() -> None:
         "clock jumps",
         "crashes",
         "commands rejected",
+        "commands of processes refused",
+        "timers woken",
+        "positions settled",
     }
     assert {kind for kind in kinds if counted[kind] < 5} == set()
     assert counted["commands acknowledged"] > 100

@@ -70,7 +70,8 @@ def processes(history: Iterable[Commit]) -> Iterator[str]:
             if kept[id].asked.pop(commit.id, None) is None:
                 yield f"doubled: sequence {commit.sequence} answers a command that has its answer"
         elif commit.subject.startswith("evt.jars.") and has_begun:
-            kept[id].triggers.append((commit, items))
+            taken = [item for item in items if item["type"] in ("Added", "Halved")]
+            kept[id].triggers += [(commit, taken)] if taken else []
     for id, one in kept.items():
         left = [commit.sequence for commit, items in one.triggers if not _is_silent(one, items)]
         yield from (f"lost: {id} did not react to sequence {sequence}" for sequence in left)

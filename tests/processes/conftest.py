@@ -96,13 +96,13 @@ class Running:
         return await self.actors.handle(Asked(ref, command, origin, digest))
 
     async def commits(self, subject: str = ">") -> list[Commit]:
-        """The log, its chains checked, each id once."""
+        """The log, its chains checked, each id once on its subject."""
         chains, found = Chains(), []
         async for commit in self.log.read(">"):
             if not isinstance(commit, Stranger):
                 chains.advance(commit)
                 found.append(commit)
-        assert max(Counter(commit.id for commit in found).values(), default=1) == 1
+        assert max(Counter((commit.subject, commit.id) for commit in found).values(), default=1) == 1
         return [one for one in found if subject in (">", one.subject)]
 
     async def said(self, subject: str) -> list[str]:

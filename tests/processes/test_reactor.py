@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cim import Command, Context, Event, Process, State
+from cim import Command, Context, Event, Process, Rejected, State
 from cim.adapters.memory.log import MemoryLog
 from cim.contract import codec
 from cim.contract.envelope import Commit, Origin
@@ -15,6 +15,7 @@ from cim.ports.log import Stored, Unclear
 from cim.processes import reactor
 from cim.processes.pending import Pending
 from cim.testing.faulty_log import steps
+from cim.testing.jars import Halved, Move, Pour, Put, jars
 
 from .conftest import Running, Start
 from .shop import Place, Withdraw, post, shop
@@ -412,3 +413,28 @@ async def test_a_commit_with_several_events_is_one_reaction_to_each_in_turn(star
     await two.send(Ask("t1"))
     await two.idle()
     assert await two.said("evt.things.Counting.t1") == ["cim.Stopped"]
+
+
+async def test_a_process_may_ask_for_what_a_rule_decides(start: Start) -> None:
+    sorting = Context("sorting")
+
+    @sorting.policy
+    def save(event: Halved | Rejected[Move]) -> Move | None:
+        """What was left of a jar is put into the one that is kept."""
+        return Move(event.jar, "kept", 2) if isinstance(event, Halved) else None
+
+    one = await start(MemoryLog(), jars, sorting)
+    for jar, amount in (("j1", 8), ("j2", 9), ("j3", 1), ("j4", 8), ("j5", 10), ("j6", 7)):
+        await one.send(Put(jar, amount))
+        await one.send(Pour(jar))
+        await one.idle()
+    assert list(one.reactor.pending.instances()) == []
+    events = await one.events()
+    assert [text for text in events if text.startswith("Taken")] == [
+        "Taken j1",
+        "Taken j2",
+        "Taken j4",
+        "Taken j5",
+        "Taken j6",
+    ]
+    assert (await one.said("evt.sorting.save.j3"))[-1] == "cim.Refused"

@@ -181,6 +181,14 @@ async def test_a_timer_waits_while_nothing_runs(shop: Place) -> None:
     async with reached(shop) as client:
         said = await until(client, lambda said: "Ended" in said["Fulfilment.soon"], "its time has come")
     assert said["Fulfilment.soon"] == SENT
+    (soon, tomorrow) = shop.cim("show", "killed_shop.Fulfilment", "--json").data
+    assert list(soon) == ["id", "sequence", "state", "asked", "timers"]
+    assert (soon["id"], soon["state"], soon["asked"], soon["timers"]) == ("soon", {"item": "book"}, [], [])
+    (timer,) = tomorrow["timers"]
+    assert (timer["timer"], timer["data"]) == ("Late", {"order": "tomorrow"})
+    assert f"Late at {timer['due']}" in shop.cim("show", "killed_shop.Fulfilment", "tomorrow").out
+    early = shop.cim("show", "killed_shop.Fulfilment", "soon", "--at", "1")
+    assert (early.code, "there is no killed_shop.Fulfilment soon at sequence 1" in early.err) == (1, True)
     assert said["Fulfilment.tomorrow"] == BEGAN
     commits = shop.cim("log", "--json").data
     woken, placed = (

@@ -14,7 +14,7 @@ COMMANDS: dict[str, str] = {
     "up": "run a machine: its leaf, its systems and its page",
     "work": "join a running machine as a second process with more modules",
     "send": "send a command to an entity",
-    "show": "show entities with their state and components",
+    "show": "show entities with their state and components, or processes with what they wait for",
     "rows": "print the rows of a projection, or how far each projection is",
     "ask": "ask a declared query",
     "log": "print the log, a message a line",

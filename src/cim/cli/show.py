@@ -9,8 +9,10 @@ from cim.adapters.nats.log import NatsLog
 from cim.cli.moment import Moment, moment
 from cim.cli.output import print_json, print_table
 from cim.cli.place import find_machine, reach, run_until_stopped
+from cim.cli.show_process import rows, show_processes
 from cim.contract.composition import Composition, compose
 from cim.contract.envelope import Commit
+from cim.contract.process import ProcessType
 from cim.contract.subjects import Ref, token
 from cim.domain.errors import CimError
 from cim.leaf.machine import Machine, load_contexts
@@ -42,22 +44,42 @@ class Past:
 def run(given: argparse.Namespace) -> int:
     """Print one entity or all of a type; 1 where the one that was asked for is not there."""
     at = None if given.at is None else moment(given.at, "--at")
-    past = run_until_stopped(read_past(find_machine(given.machine), given.entity, given.id))
+    machine = find_machine(given.machine)
+    processes = {str(kind): kind for kind in compose(load_contexts(machine, machine.modules)).processes}
+    if given.entity in processes:
+        return _show_process(machine, processes[given.entity], given, at)
+    past = run_until_stopped(read_past(machine, given.entity, given.id))
     entities = past.entities(at)
     if given.id is not None and not entities:
-        when = f" {at}" if at is not None else ""
-        raise CimError(f"there is no {given.entity} {given.id}{when}; `cim show {given.entity}` lists them")
+        raise _not_there(given, at)
     if given.json:
         for entity in entities:
             print_json(entity.shown())
     elif given.id is not None:
         _print_one(entities[0].shown())
     else:
-        rows = [
+        listed = [
             (e.ref.id, str(e.sequence), summary(e.shown()["state"]), ", ".join(e.shown()["components"]))
             for e in entities
         ]
-        print_table(("id", "sequence", "state", "components"), rows)
+        print_table(("id", "sequence", "state", "components"), listed)
+    return 0
+
+
+def _not_there(given: argparse.Namespace, at: Moment | None) -> CimError:
+    when = f" {at}" if at is not None else ""
+    return CimError(f"there is no {given.entity} {given.id}{when}; `cim show {given.entity}` lists them")
+
+
+def _show_process(machine: Machine, kind: ProcessType, given: argparse.Namespace, at: Moment | None) -> int:
+    found = run_until_stopped(show_processes(machine, kind, given.id, at))
+    if given.id is not None and not found:
+        raise _not_there(given, at)
+    if given.json:
+        for one in found:
+            print_json(one)
+    else:
+        print_table(("id", "sequence", "state", "waits for"), rows(found))
     return 0
 
 

@@ -395,8 +395,9 @@ async def test_junk_on_a_processs_own_subject_stops_that_one_until_it_is_release
 async def test_a_process_remembers_nothing_of_what_is_over(start: Start) -> None:
     one = await start(MemoryLog(), shop, post)
     for number in range(200):
-        await one.send(Place(f"o{number}", "book"))
+        await one.send(Place(f"o{number}", "piano" if number % 2 else "book"))
     await one.idle()
+    await one.reactor.settle()
     pending = one.reactor.pending
     assert list(pending.instances()) == []
     assert pending._asked == {}

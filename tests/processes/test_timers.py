@@ -8,7 +8,7 @@ import pytest
 from cim import Cancel, Command, Context, Event, Later, Process, State, Timer
 from cim.adapters.memory.log import MemoryLog
 from cim.contract import codec
-from cim.processes.pending import Pending, Watched
+from cim.processes.pending import Pending, Stop, Watched
 from cim.testing.clock import START, HandClock
 from cim.testing.faulty_log import steps
 
@@ -190,6 +190,28 @@ async def test_overdue_ones_come_back_at_the_start_in_the_order_of_their_times(s
     await two.idle()
     found = [who for who, _ in await woken(two)]
     assert found == [f"p{number:03}" for number in range(199, 99, -1)]
+
+
+async def test_the_timers_of_one_process_come_in_the_order_of_their_times(start: Start) -> None:
+    one = await start(MemoryLog(), bells)
+    for seconds in (30, 10, 20):
+        await one.send(Remind("ada", seconds, f"after {seconds}"))
+    await one.idle()
+    await move(one, 100)
+    assert [what for _, what in await woken(one)] == ["after 10", "after 20", "after 30"]
+
+
+async def test_what_stands_still_is_tried_first(start: Start) -> None:
+    one = await start(MemoryLog(), bells)
+    await one.send(Remind("ada", 10))
+    await one.send(Remind("ada", 20, "soup"))
+    await one.idle()
+    ((_, waiting),) = one.reactor.pending.instances()
+    tea, soup = waiting.alarms.values()
+    (commit, *_) = await one.commits("evt.bells.Reminding.ada")
+    assert waiting.next(tea.due) is tea
+    waiting.stop = Stop(commit, soup.id, "no soup")
+    assert waiting.next(tea.due) is soup
 
 
 async def test_a_timer_is_exact_across_restarts_and_years(start: Start) -> None:

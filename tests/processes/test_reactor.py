@@ -11,7 +11,7 @@ from cim.adapters.memory.log import MemoryLog
 from cim.contract import codec
 from cim.contract.envelope import Commit, Origin
 from cim.log.release import release
-from cim.ports.log import Stored, Unclear
+from cim.ports.log import LogRefused, Stored, Unclear
 from cim.processes import reactor
 from cim.processes.pending import Pending
 from cim.testing.faulty_log import steps
@@ -439,3 +439,20 @@ async def test_a_process_may_ask_for_what_a_rule_decides(start: Start) -> None:
         "Taken j6",
     ]
     assert (await one.said("evt.sorting.save.j3"))[-1] == "cim.Refused"
+
+
+async def test_what_the_log_will_not_take_stops_its_process_alone(start: Start) -> None:
+    class Narrow(MemoryLog):
+        async def attempt(self, commit: Commit, expected: int) -> Stored | Unclear:
+            if commit.subject.startswith("evt.shop.Fulfilment.") and len(commit.body) > 2_000:
+                raise LogRefused(f"{commit.subject}: too large")
+            return await super().attempt(commit, expected)
+
+    one = await start(Narrow(), shop, post)
+    await one.send(Place("o1", "book" * 1_000))
+    await one.send(Place("o2", "book"))
+    await one.idle()
+    assert "Sent o2" in await one.events()
+    ((key, waiting),) = one.reactor.pending.instances()
+    assert (key, waiting.stop is not None) == (("shop.Fulfilment", "o1"), True)
+    assert one.troubles == ["shop.Fulfilment o1 is stopped: evt.shop.Fulfilment.o1: too large"]

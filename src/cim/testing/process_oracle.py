@@ -84,10 +84,10 @@ def _step(kept: Kept, id: str, commit: Commit, items: Any) -> Iterator[str]:
     cause, where = items[0], f"sequence {commit.sequence}"
     match cause["type"]:
         case "cim.Reacted":
-            said = cause["data"]["subject"], cause["data"]["number"], cause["data"]["id"]
-            places = [n for n, (one, _) in enumerate(kept.triggers) if _named(one) == said]
+            named = cause["data"]["subject"], cause["data"]["number"], cause["data"]["id"]
+            places = [n for n, (one, _) in enumerate(kept.triggers) if _named(one) == named]
             if not places:
-                yield f"doubled: {where} reacts to {said[2]}, which has its reaction or never came"
+                yield f"doubled: {where} reacts to {named[2]}, which has its reaction or never came"
                 return
             for one, passed in kept.triggers[: places[0]]:
                 if not _is_silent(kept, passed):
@@ -96,7 +96,7 @@ def _step(kept: Kept, id: str, commit: Commit, items: Any) -> Iterator[str]:
             del kept.triggers[: places[0] + 1]
             expected = _reaction(kept, id, trigger, events)
         case "cim.Woke":
-            if kept.due != cause["data"]["due"] or commit.time < kept.due:
+            if kept.due is None or kept.due != cause["data"]["due"] or commit.time < kept.due:
                 yield f"untimely: {where} wakes {id} at {commit.time}, its timer is due at {kept.due}"
             kept.due, expected = None, [("Note", id, -kept.odd)]
         case "cim.Refused":

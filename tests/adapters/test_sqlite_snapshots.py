@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from cim.actors.actors import Actors
+from cim.actors.past import Keeping
+from cim.actors.request import Rejection
+from cim.adapters.nats.log import NatsLog
 from cim.adapters.sqlite.snapshots import SqliteSnapshots
+from cim.adapters.system import SystemClock
 from cim.ports.snapshots import Place
+from cim.testing.bare_leaf import BareLeaf
+from cim.testing.jars import Pour, Put
+from cim.testing.machine import COMPOSITION, ask
 from cim.testing.snapshots_conformance import SUBJECT, SnapshotsConformance, made, snapshot
 
 
@@ -96,3 +104,29 @@ async def test_what_the_disk_refuses_is_told_once_and_ends_nothing(tmp_path: Pat
         folder.mkdir()
         assert await store.keep(made(1), [], None)
         assert store.load(SUBJECT) == snapshot(1)
+
+
+async def test_over_a_real_server_a_restart_goes_on_from_them(
+    leaf: BareLeaf, file: Path, told: list[str]
+) -> None:
+    log = await NatsLog.open(leaf.client)
+    deeds = [ask(Pour("j1") if number % 10 else Put("j1", 3), f"c{number}") for number in range(120)]
+
+    def opened(store: SqliteSnapshots) -> Actors:
+        keeping = Keeping(store, told.append)
+        return Actors(COMPOSITION, log, SystemClock(), "cim:test", keeping=keeping)
+
+    with closing(SqliteSnapshots(file, told.append)) as store:
+        actors = opened(store)
+        receipts = [await actors.handle(one) for one in deeds]
+        await actors._warm["jars", "Jar", "j1"].past.written()
+    with closing(SqliteSnapshots(file, told.append)) as store:
+        kept = store.load("evt.jars.Jar.j1")
+        assert kept is not None
+        assert kept.number in (50, 100)
+        again = opened(store)
+        assert [await again.handle(one) for one in deeds] == receipts
+        assert await log.last() == 120
+        other = ask(Put("j1", 9), "c7")
+        assert isinstance(await again.handle(other), Rejection)
+    assert told == []

@@ -1,7 +1,7 @@
 """Whatever a stored message holds: it is a commit, or a stranger with a reason."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cim.contract.envelope import BadEnvelope, Commit, Derivation, Origin
@@ -31,6 +31,7 @@ def test_a_commit_comes_back_as_it_was() -> None:
     assert stored(SUBJECT, WHOLE.headers(), b"[]", 7) == WHOLE.at(7)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.sampled_from(NAMES), ANYTHING, max_size=3), st.sets(st.sampled_from(NAMES), max_size=1)
 )

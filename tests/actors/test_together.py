@@ -2,18 +2,22 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import pytest
 
+from cim import Command, Context, Event, Personal, State
 from cim.actors.actors import Actors
-from cim.actors.request import Asked, Receipt, Rejection
+from cim.actors.request import Asked, Receipt, Rejection, content_digest
+from cim.adapters.memory.keys import MemoryKeys
 from cim.adapters.memory.log import MemoryLog
 from cim.contract import codec
 from cim.contract.composition import compose
-from cim.contract.envelope import Commit
+from cim.contract.envelope import Commit, Origin
+from cim.contract.subjects import Ref
 from cim.domain.errors import CimError
 from cim.log.chain import BrokenChain, Chains
+from cim.log.sealing import Sealing, persons_in
 from cim.log.together import Together
 from cim.ports.log import Stored, Unclear
 from cim.testing.clock import HandClock
@@ -139,6 +143,59 @@ async def test_moves_against_each_other_never_wait_for_each_other_and_lose_nothi
     granted = sum(isinstance(answer, Receipt) for answer in answers)
     assert len(await stored(log)) == 4 + 2 * granted
     assert 20 < granted < 200
+
+
+post = Context("post")
+
+
+class Register(Command):
+    person: str
+
+
+class Greet(Command):
+    sender: str
+    receiver: str
+
+
+class Greeted(Event):
+    words: Personal[str]
+
+
+@post.entity(key="person")
+class Member(State):
+    words: tuple[str, ...] = ()
+
+    def decide(self, command: Register) -> Iterable[Greeted]:
+        return [Greeted("welcome")]
+
+    def evolve(self, event: Greeted) -> "Member":
+        return self.but(words=(*self.words, event.words))
+
+
+@post.rule
+def greet(command: Greet, sender: Member, receiver: Member) -> tuple[Iterable[Greeted], Iterable[Greeted]]:
+    return [Greeted(f"to {command.receiver}")], [Greeted(f"from {command.sender}")]
+
+
+async def test_what_is_personal_is_sealed_under_the_key_of_each_entity() -> None:
+    log, keys, composition = MemoryLog(), MemoryKeys(), compose([post])
+
+    async def send() -> Receipt | Rejection:
+        actors = Actors(composition, log, HandClock(jumps=True), "cim:test", sealing=Sealing(keys))
+        ref, command = Ref("post", "Member", "ada"), Greet("ada", "bob")
+        digest = content_digest(ref, "Greet", codec.write([command]))
+        return await actors.handle(Asked(ref, command, Origin.root("g1", "tester"), digest))
+
+    first = await send()
+    assert isinstance(first, Receipt)
+    stored_now = [commit async for commit in log.read(">")]
+    assert all(b"from" not in one.body and b"to " not in one.body for one in stored_now)
+    assert [persons_in(one.body) for one in stored_now] == [{"post.Member.bob"}, {"post.Member.ada"}]
+    opened = [Sealing(keys).body(one) for one in stored_now]
+    assert (b"from ada" in opened[0], b"to bob" in opened[1]) == (True, True)
+    keys.destroy("post.Member.bob")
+    assert b"from ada" not in Sealing(keys).body(stored_now[0])
+    assert await send() == first
 
 
 class Between(MemoryLog):

@@ -88,6 +88,8 @@ async def _written(asked: Asked, actors: Sequence[Actor], decided: Decided, log:
     numbers = {actor.ref.events: actor.head.number + 1 for actor in actors}
     parts: list[tuple[Actor, Commit, State]] = []
     for actor, events in zip(actors, decided, strict=True):
+        if actor.sealing is not None:
+            await actor.sealing.prepare(actor.ref.events, events)
         others = {subject: number for subject, number in numbers.items() if subject != actor.ref.events}
         parts.append((actor, *actor.commit(asked, events, clock, others)))
     parts = [*parts[1:], parts[0]]

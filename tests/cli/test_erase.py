@@ -232,3 +232,23 @@ def test_what_cannot_be_erased_is_refused_by_name(shop: Place, words: list[str],
     assert done.code == 1
     assert said in " ".join(done.err.split())
     assert shop.cim("log", "--json").data == []
+
+
+def test_an_import_says_whose_keys_are_missing_and_takes_them_later(shop: Place, tmp_path: Path) -> None:
+    running = shop.up()
+    fill(shop)
+    assert shop.cim("erase", "shop.Customer", "bob", "--reason", "asked").code == 0
+    assert shop.cim("export", tmp_path / "log.jsonl").code == 0
+    running.process.terminate()
+    running.end()
+    (tmp_path / "other").mkdir()
+    for name in ("shop.py", "machine.toml"):
+        shutil.copy(shop.folder / name, tmp_path / "other" / name)
+    with place(tmp_path / "other", tmp_path / "said of the other") as other:
+        imported = other.cim("import", tmp_path / "log.jsonl", "--json")
+        assert imported.data[0]["keyless"] == ["shop.Customer.ada"]
+        assert "the key of shop.Customer.ada is not" in customer(other, "ada")["stopped"]
+        assert customer(other, "bob")["state"]["name"] == ERASED
+        shutil.copytree(shop.state / "persons", other.state / "persons")
+        assert customer(other, "ada")["state"]["name"] == SECRETS[0]
+        assert sound(other)

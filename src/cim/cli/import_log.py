@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from cim.adapters.nats.log import NatsLog
 from cim.cli.archive_file import ArchiveFile, open_archive
 from cim.cli.output import print_json, progress, tell
 from cim.cli.place import find_machine, run_until_stopped
+from cim.contract.codec import BadBody
 from cim.contract.envelope import Commit
 from cim.contract.stranger import Stranger
 from cim.domain.errors import CimError
@@ -28,8 +29,12 @@ from cim.leaf.accounts import machine_credentials
 from cim.leaf.lock import MachineLock
 from cim.leaf.machine import Machine
 from cim.leaf.machine_server import machine_server, stores
+from cim.leaf.persons import person_keys
 from cim.leaf.private import private_folder
 from cim.log.archive import ArchiveDamaged, ArchiveReader, Closing
+from cim.log.erasure import erased
+from cim.log.sealing import persons_in
+from cim.ports.keys import KeyStore, PersonErased
 from cim.ports.log import Stored
 
 AT_ONCE, BYTES_AT_ONCE = 64, 4 * 1024 * 1024
@@ -41,10 +46,12 @@ KEYS = "keys.json"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """An archive that was read to its end and found whole; ``missing`` are contents that it does not hold."""
+    """An archive that was read to its end and found whole; ``missing`` are contents that it does not hold,
+    ``keyless`` the persons whose values cannot be opened here."""
 
     closing: Closing
     missing: list[str]
+    keyless: list[str]
 
 
 def run(given: argparse.Namespace) -> int:
@@ -54,18 +61,24 @@ def run(given: argparse.Namespace) -> int:
         checked = run_until_stopped(_import(machine, archive))
     closing = checked.closing
     if given.json:
-        print_json({"file": str(path), **msgspec.to_builtins(closing), "missing": checked.missing})
+        told = {"missing": checked.missing, "keyless": checked.keyless}
+        print_json({"file": str(path), **msgspec.to_builtins(closing), **told})
         return 0
     print(f"machine {machine.name}: {closing.commits} commits, {closing.contents} contents from {path}")
     if checked.missing:
         print(f"{len(checked.missing)} contents that the log names are not in it; `cim verify` lists them")
+    if checked.keyless:
+        print(
+            f"the keys of {len(checked.keyless)} persons are not in {person_keys(machine).path}: what is "
+            f"theirs stays sealed until they are put there from where the log comes from"
+        )
     return 0
 
 
 async def _import(machine: Machine, archive: ArchiveFile) -> Checked:
     with MachineLock.take(machine.state):
         await _refuse_history(machine)
-        checked = _check(archive)
+        checked = _check(archive, person_keys(machine))
         stage = machine.state / STAGE
         shutil.rmtree(stage, ignore_errors=True)
         try:
@@ -99,13 +112,18 @@ async def _server(machine: Machine) -> AsyncIterator[Client]:
         yield client
 
 
-def _check(archive: ArchiveFile) -> Checked:
+def _check(archive: ArchiveFile, keys: KeyStore) -> Checked:
     """Read the whole archive once; raises :class:`ArchiveDamaged`."""
     reader, sequence = ArchiveReader(), 0
+    persons, gone = set[str](), set[str]()
     try:
         with progress() as bar:
             for commit in bar.track(reader.commits(archive.lines()), description="checking"):
                 sequence += 1
+                with suppress(BadBody):  # it stops its entity, by name
+                    persons |= persons_in(commit.body)
+                    said = erased(commit)
+                    gone |= {said.person} if said is not None else set()
                 if commit.sequence != sequence:
                     raise ArchiveDamaged(
                         f"line {sequence} holds sequence {commit.sequence}: lines are missing"
@@ -121,7 +139,16 @@ def _check(archive: ArchiveFile) -> Checked:
             f"{archive.path}: it was written with {closing.contents} contents and holds "
             f"{len(archive.sizes)}, or others. Nothing was imported"
         )
-    return Checked(closing, [digest for digest in reader.contents if digest not in archive.sizes])
+    missing = [digest for digest in reader.contents if digest not in archive.sizes]
+    return Checked(closing, missing, sorted(one for one in persons - gone if not _is_known(keys, one)))
+
+
+def _is_known(keys: KeyStore, person: str) -> bool:
+    """Whether a person has a key here, or is known to have none any more."""
+    try:
+        return keys.find(person) is not None
+    except PersonErased:
+        return True
 
 
 async def _fill(staged: Machine, archive: ArchiveFile, checked: Checked) -> None:

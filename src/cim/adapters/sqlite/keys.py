@@ -41,7 +41,7 @@ class SqliteKeys:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._lock, self._writing = threading.Lock(), threading.Lock()
         self._warm: dict[str, bytes] = {}
         self._reader: sqlite3.Connection | None = None
@@ -53,7 +53,7 @@ class SqliteKeys:
         if warm is not None:
             return warm
         with self._lock:
-            if self._reader is None and not self._path.exists():
+            if self._reader is None and not self.path.exists():
                 return None
             with self._told():
                 self._reader = self._reader or self._opened()
@@ -129,10 +129,10 @@ class SqliteKeys:
             yield self._writer
 
     def _opened(self) -> sqlite3.Connection:
-        if not self._path.exists():
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
-        opened = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        if not self.path.exists():
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+        opened = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         opened.execute("PRAGMA secure_delete = ON")
         opened.execute("PRAGMA synchronous = EXTRA")
         opened.execute(_TABLE)
@@ -143,4 +143,4 @@ class SqliteKeys:
         try:
             yield
         except sqlite3.Error as error:
-            raise KeysUnreadable(f"{self._path}: {error}. Without it no personal value is opened") from error
+            raise KeysUnreadable(f"{self.path}: {error}. Without it no personal value is opened") from error

@@ -177,6 +177,11 @@ class _Writing:
 
     async def add(self, commit: Commit) -> None:
         """Send the next commit."""
+        if isinstance(commit, Stranger):  # on another connection than commits, which would pass it on the way
+            await self.end()
+            await self._store_stranger(commit)
+            self._last[commit.subject] = commit.sequence
+            return
         expected = self._last.get(commit.subject, 0)
         self._last[commit.subject] = commit.sequence
         self._batch.append(asyncio.create_task(self._store(commit, expected)))
@@ -194,9 +199,6 @@ class _Writing:
                 task.cancel()
 
     async def _store(self, commit: Commit, expected: int) -> None:
-        if isinstance(commit, Stranger):
-            await self._store_stranger(commit)
-            return
         answer = await self._log.attempt(commit, expected)
         if answer != Stored(commit.sequence):
             raise CimError(

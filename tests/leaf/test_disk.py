@@ -1,6 +1,8 @@
 """A full disk: it is told, loses nothing that was acknowledged, and heals when there is room again."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -11,6 +13,7 @@ import pytest
 
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock
+from cim.leaf.cluster import Cluster
 from cim.leaf.disk import Disk
 from cim.leaf.heads import keep_head, read_head
 from cim.log.append import Appended, append
@@ -115,6 +118,31 @@ def test_a_server_that_failed_to_write_is_started_anew_once_there_is_room(
     with log.open("ab") as more:
         more.write(b"[ERR] JetStream failed to store a msg on stream: input/output error\n")
     assert disk.look()
+    log.write_bytes(b"[INF] JetStream Shutdown\n")
+    disk.begin()
+    assert not disk.look(), "that was an earlier server's end"
+    # It could not log that it failed, either.
+    free = 4096
+    assert not disk.look()
+    free = 100 * MEGABYTE
+    assert disk.look()
+
+
+@pytest.mark.parametrize("start", [bare_leaf, bare_cluster], ids=["dev", "ha"])
+async def test_servers_that_come_up_on_a_full_disk_are_there_once_there_is_room(
+    disk: SmallDisk, start: Start
+) -> None:
+    told: list[str] = []
+    async with start(disk.folder / ".cim", told.append) as leaf:
+        log = await outlast(lambda: LeanLog.open(leaf.client), SystemClock(), DEADLINE)
+        servers = leaf.server.nodes.values() if isinstance(leaf.server, Cluster) else [leaf.server]
+        disk.fill(4096)
+        for server in servers:
+            os.kill(server.pid, signal.SIGKILL)
+        await until(lambda: any("No space left" in one or "is full" in one for one in told), "the news")
+        disk.make_room()
+        given = commit("evt.documents.Document.later", "later")
+        assert isinstance(await append(log, SystemClock(), given, Head(), DEADLINE), Appended)
 
 
 class _Usage:

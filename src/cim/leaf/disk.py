@@ -10,7 +10,7 @@ from pathlib import Path
 ROOM = 16 * 1024 * 1024
 """Bytes that must be free, two of the largest messages."""
 
-_FAILED = (b"no space left on device", b"JetStream failed to store", b"JetStream out of")
+_FAILED = (b"no space left on device", b"JetStream failed to store", b"JetStream Shutdown")
 
 
 class Disk:
@@ -21,12 +21,16 @@ class Disk:
 
     def __init__(self, folder: Path, log: Path) -> None:
         self._folder, self._log = folder, log
-        self._seen = log.stat().st_size if log.exists() else 0
-        self._failed = False
         self.trouble: str | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """The server is started anew: what an earlier one logged counts no more."""
+        self._seen = self._log.stat().st_size if self._log.exists() else 0
+        self._failed = False
 
     def look(self) -> bool:
-        """Look again; whether the server failed to write and there is room now: start it anew."""
+        """Look again; whether the server may have failed to write and there is room now: start it anew."""
         free = shutil.disk_usage(self._folder).free
         self.trouble = None
         if free < ROOM:
@@ -35,7 +39,8 @@ class Disk:
                 f"stored until there is room"
             )
         news = self._news()
-        self._failed = self._failed or any(failure in news for failure in _FAILED)
+        # What it could not write it may not have been able to log either: a full disk alone is enough.
+        self._failed = self._failed or self.trouble is not None or any(one in news for one in _FAILED)
         anew = self._failed and self.trouble is None
         self._failed = self._failed and not anew
         return anew

@@ -19,7 +19,7 @@ PATIENCE = 300.0
 """Seconds that a server may take until JetStream has read its store and answers."""
 
 _GLANCE, _LONGEST_GLANCE = 0.002, 0.05
-_LOOK = 1.0
+_LOOK = 0.5
 _ATTEMPTS = 20
 _STEADY = 1.0
 _SHORTEST, _LONGEST = 0.05, 2.0
@@ -152,26 +152,46 @@ class Server:
         seen = log.stat().st_size if log.exists() else 0
         self._started = asyncio.get_running_loop().time()
         write_private(configuration.file, configuration.text(self._ports))
-        process = self._process = await spawn(configuration.file, log)
-        try:
-            await self._until_ready(process)
-        except ServerFailed as error:
-            await end(process)
-            raise ServerFailed(f"{error}. The end of {log}:\n{_tail(log, seen)}") from None
-        except BaseException:
-            await end(process)
-            raise
+        while True:
+            self._disk.begin()
+            process = self._process = await spawn(configuration.file, log)
+            try:
+                if await self._until_ready(process):
+                    return
+                await end(process)
+            except ServerFailed as error:
+                await end(process)
+                raise ServerFailed(f"{error}. The end of {log}:\n{_tail(log, seen)}") from None
+            except BaseException:
+                await end(process)
+                raise
 
-    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
-        until, glance = self._started + PATIENCE, _GLANCE
-        while asyncio.get_running_loop().time() < until:
+    async def _until_ready(self, process: asyncio.subprocess.Process) -> bool:
+        """Wait until it is ready; False where it could not write and must be started anew."""
+        clock = asyncio.get_running_loop().time
+        until, look, glance = self._started + PATIENCE, clock() + _LOOK, _GLANCE
+        while clock() < until:
             if process.returncode is not None:
                 raise ServerFailed(f"nats-server {manner_of_death(process.returncode)} before it was ready")
             if await self._jetstream_answers():
-                return
+                return True
+            if clock() > look:
+                look = clock() + _LOOK
+                if self._must_start_anew(process):
+                    return False
             await asyncio.sleep(glance)
             glance = min(1.2 * glance, _LONGEST_GLANCE)
         raise ServerFailed(f"nats-server was not ready after {PATIENCE:.0f} seconds")
+
+    def _must_start_anew(self, process: asyncio.subprocess.Process) -> bool:
+        """Look after the disk, and tell when it is full; whether the server must be started anew for it."""
+        before = self._disk.trouble
+        anew = self._disk.look()
+        if self._disk.trouble is not None and before is None:
+            self._tell(self._disk.trouble)
+        if anew:
+            self._tell(f"nats-server {process.pid} could not write, and there is room: started anew")
+        return anew
 
     async def _jetstream_answers(self) -> bool:
         try:
@@ -204,12 +224,7 @@ class Server:
         ending = asyncio.ensure_future(process.wait())
         try:
             while not (await asyncio.wait([ending], timeout=_LOOK))[0]:
-                before = self._disk.trouble
-                anew = self._disk.look()
-                if self._disk.trouble is not None and before is None:
-                    self._tell(self._disk.trouble)
-                if anew:
-                    self._tell(f"nats-server {process.pid} could not write, and there is room: started anew")
+                if self._must_start_anew(process):
                     await end(process)
             return ending.result()
         finally:
@@ -221,6 +236,7 @@ class Server:
         try:
             await self._launch()
         except (ServerFailed, OSError) as error:
+            self._disk.look()
             self._tell(f"nats-server could not be started again, next try in {self._pause:.2f} s: {error}")
             return False
         return True

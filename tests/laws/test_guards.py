@@ -1,16 +1,7 @@
 """Every guard taken away, one at a time: the simulation must see it.
 
-A guard is a line of the real code. It is replaced in the function's own source, and the function runs with
-the code that comes of it, until the test ends. A guard whose line is no longer there fails by name.
+See :mod:`cim.testing.guard`.
 """
-
-import asyncio
-import inspect
-import sys
-import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
@@ -23,6 +14,7 @@ from cim.log.chain import Head
 from cim.log.consumer import consume
 from cim.processes.pending import Pending, Waiting
 from cim.processes.reactor import Reactor
+from cim.testing.guard import Guard
 from cim.testing.simulation import live
 from cim.world.due import is_due
 from cim.world.schedule import Schedule
@@ -30,24 +22,6 @@ from cim.world.world import World
 from cim.world.writer import Writer, _failure, _taken_away
 
 SEEDS = range(80)
-
-
-@dataclass(frozen=True)
-class Guard:
-    """``line`` of ``function`` is what guards; ``without`` stands in its place when it is gone."""
-
-    function: Callable[..., Any]
-    line: str
-    without: str
-
-    def code(self) -> Any:
-        """The function's code without the guard."""
-        source = textwrap.dedent(inspect.getsource(self.function))
-        assert source.count(self.line) == 1, f"{self.function.__qualname__} has no line {self.line!r} now"
-        found: dict[str, Any] = {}
-        module = {**vars(sys.modules[self.function.__module__]), "asyncio": asyncio}
-        exec(compile(source.replace(self.line, self.without), "without a guard", "exec"), module, found)
-        return found[self.function.__name__].__code__
 
 
 GUARDS = {

@@ -37,8 +37,8 @@ def verdict(machine: Machine, history: History) -> Iterator[str]:
     """Everything that is wrong, each in a sentence that begins with its kind."""
     ours = [commit for commit in history if not isinstance(commit, Stranger)]
     yield from (f"trouble: {text}" for text in machine.troubles)
-    yield from _chains(ours)
-    yield from _once(ours)
+    yield from chains(ours)
+    yield from once(ours)
     yield from _acknowledged(machine, history)
     yield from _rejected(machine, history)
     yield from _moved(ours)
@@ -49,7 +49,8 @@ def verdict(machine: Machine, history: History) -> Iterator[str]:
     yield from _audit(machine.chance, ours)
 
 
-def _chains(history: History) -> Iterator[str]:
+def chains(history: History) -> Iterator[str]:
+    """Every commit that does not follow from the one before on its subject, hashed again."""
     heads: dict[str, tuple[int, str]] = {}
     for commit in history:
         number, digest = heads.get(commit.subject, (0, "0" * 64))
@@ -60,7 +61,8 @@ def _chains(history: History) -> Iterator[str]:
         heads[commit.subject] = commit.number, hashlib.sha256(text).hexdigest()
 
 
-def _once(history: History) -> Iterator[str]:
+def once(history: History) -> Iterator[str]:
+    """Every command and every run that stands twice."""
     counted = Counter((commit.subject, commit.id) for commit in history)
     yield from (f"doubled: {id} on {subject}" for (subject, id), count in counted.items() if count > 1)
     runs = Counter(
@@ -173,12 +175,13 @@ def states(history: History) -> list[dict[str, Fold]]:
         now = dict(found[-1])
         parts = commit.subject.split(".")
         if parts[:3] == ["evt", "jars", "Jar"] and not isinstance(commit, Stranger):
-            now[parts[3]] = _fold(now.get(parts[3], {"amount": 0, "deeds": 0}), json.loads(commit.body))
+            now[parts[3]] = fold(now.get(parts[3], {"amount": 0, "deeds": 0}), json.loads(commit.body))
         found.append(now)
     return found
 
 
-def _fold(jar: Fold, items: list[dict[str, Any]]) -> Fold:
+def fold(jar: Fold, items: list[dict[str, Any]]) -> Fold:
+    """A jar after the events of one commit."""
     amount, deeds = jar["amount"], jar["deeds"]
     for item in items:
         change = -1 if item["type"] == "Taken" else 1

@@ -2,10 +2,14 @@
 
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 SIZE = "4g"
 """Its size while there is room: memory is taken for what it holds only."""
+
+
+_TRIES = 100
 
 
 class NoDisk(Exception):
@@ -28,9 +32,13 @@ class SmallDisk:
 
     def fill(self, left: int = 0) -> None:
         """Leave as many bytes free."""
-        found = os.statvfs(self.folder)
-        used = (found.f_blocks - found.f_bfree) * found.f_frsize
-        self._mount(f"remount,size={(used + left) // 1024}k")
+        for _ in range(_TRIES):
+            found = os.statvfs(self.folder)
+            used = (found.f_blocks - found.f_bfree) * found.f_frsize
+            # Somebody may write in between: no file system is made smaller than what it holds.
+            with suppress(subprocess.CalledProcessError):
+                return self._mount(f"remount,size={(used + left) // 1024}k")
+        raise NoDisk(f"{self.folder} cannot be filled: too much is written there")
 
     def make_room(self) -> None:
         """As much as there was."""

@@ -156,7 +156,7 @@ def _moved(history: History) -> Iterator[str]:
         if len(found) != 2 or sequences[1] != sequences[0] + 1:
             yield f"torn: the move {id} stands at {sequences}"
             continue
-        amounts = [_fold({"amount": 0, "deeds": 0}, json.loads(one.body))["amount"] for one in found]
+        amounts = [fold({"amount": 0, "deeds": 0}, json.loads(one.body))["amount"] for one in found]
         if sum(amounts) != 0:
             yield f"torn: the move {id} makes {amounts} of nothing"
         named = [one.headers().get("ce-with") for one in found]

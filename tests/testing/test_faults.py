@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cim.testing.faults.guards import GUARDS
+from cim.testing.faults.networks import NoNetworks
 from cim.testing.faults.run import Asked, Told, run
 from cim.testing.processes import wait_until
 
@@ -24,6 +25,7 @@ async def strike(scratch: Path, asked: Asked) -> Told:
 
 
 def assert_nothing_is_left(scratch: Path) -> None:
+    assert not list(Path("/run/netns").glob(f"cim{os.getpid()}*"))
     listing = subprocess.run(["ps", "-eww", "-o", "command="], capture_output=True, text=True, check=True)
     assert str(scratch) not in listing.stdout
     assert str(scratch) not in Path("/proc/mounts").read_text()
@@ -35,6 +37,16 @@ async def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path, profile: str,
     assert told.wrong == ()
     assert told.counted["kill"] >= 3
     assert told.counted["acknowledged"] > 50
+
+
+async def test_hosts_that_are_cut_off_and_killed_lose_nothing(tmp_path: Path) -> None:
+    try:
+        told = await strike(tmp_path, Asked("ha", SEED, 4, 15, hosts=True))
+    except NoNetworks as none:
+        pytest.skip(str(none))
+    assert told.wrong == ()
+    assert told.counted["partition"] >= 1
+    assert told.counted["acknowledged"] > 20
 
 
 @pytest.mark.parametrize("guard", GUARDS)

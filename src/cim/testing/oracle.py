@@ -41,7 +41,7 @@ def verdict(machine: Machine, history: History) -> Iterator[str]:
     yield from once(ours)
     yield from _acknowledged(machine, history)
     yield from _rejected(machine, history)
-    yield from _moved(ours)
+    yield from moved(ours)
     yield from _runs(history)
     yield from processes(ours)
     for place, process in enumerate(machine.processes):
@@ -145,7 +145,7 @@ def _refuses(answer: Answer, jars: dict[str, Fold]) -> bool:
     return amount + command.amount > HOLDS and outcome.reason == f"only {HOLDS - amount} fit"
 
 
-def _moved(history: History) -> Iterator[str]:
+def moved(history: History) -> Iterator[str]:
     """What is moved between two jars is conserved: both commits stand side by side, or neither is there."""
     halves: defaultdict[str, list[Commit]] = defaultdict(list)
     for commit in history:
@@ -162,10 +162,14 @@ def _moved(history: History) -> Iterator[str]:
         named = [one.headers().get("ce-with") for one in found]
         if named != [f"{one.subject}#{one.number}" for one in reversed(found)]:
             yield f"torn: the commits of the move {id} name {named}, not each other"
-    for at, jars in enumerate(states(history)):
-        for id, jar in jars.items():
+    jars: dict[str, Fold] = {}
+    for commit in history:
+        parts = commit.subject.split(".")
+        if parts[:3] == ["evt", "jars", "Jar"]:
+            jar = fold(jars.get(parts[3], {"amount": 0, "deeds": 0}), json.loads(commit.body))
+            jars[parts[3]] = jar
             if not 0 <= jar["amount"] <= HOLDS:
-                yield f"torn: jar {id} holds {jar['amount']} at commit {at}"
+                yield f"torn: jar {parts[3]} holds {jar['amount']} at sequence {commit.sequence}"
 
 
 def states(history: History) -> list[dict[str, Fold]]:

@@ -6,21 +6,45 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import msgspec
 
 from cim.leaf import die_with_parent
 from cim.leaf.configuration import NODES
 from cim.leaf.machine import STATE_FOLDER
 from cim.leaf.process import command_line
+from cim.testing.faults.journal import Line
 from cim.testing.faults.module import lay
 from cim.testing.faults.proxy import Proxy
 from cim.testing.faults.reaching import address_of, credentials_of
+from cim.testing.faults.reader import read
+from cim.testing.faults.verdict import History
 from cim.testing.small_disk import SmallDisk
 
 SENDERS, TASKS, JARS = 2, 6, 12
+
+UP = 120.0
+"""Seconds that a leaf has to come up."""
+
+FAULTS: Mapping[str, int] = {
+    "kill server": 10,
+    "kill leaf": 5,
+    "kill worker": 6,
+    "kill door": 5,
+    "kill sender": 2,
+    "stop server": 3,
+    "stop leaf": 2,
+    "stop door": 2,
+    "cut": 4,
+    "stall": 2,
+    "one direction": 3,
+    "disk full": 2,
+}
+"""How often each fault is chosen."""
 
 
 class Part:
@@ -93,7 +117,12 @@ class Part:
 
 
 class Ground:
-    """The machine, its leaf, a second door, senders, and a proxy before each node."""
+    """The machine, its leaf, a second door, senders, and a proxy before each node.
+
+    ``faults`` are those that it can suffer, and how often each is chosen.
+    """
+
+    faults = FAULTS
 
     def __init__(self, scratch: Path, durability: str, seed: int, guard: str | None) -> None:
         self.scratch, self.durability, self._seed, self._guard = scratch, durability, seed, guard
@@ -101,8 +130,8 @@ class Ground:
         self.state = self.folder / STATE_FOLDER
         self.proxies = [Proxy(lambda node=node: self._port(node)) for node in range(self.nodes)]  # type: ignore[misc]
         self.disk: SmallDisk | None = None
-        self.leaf = self._part("leaf", lambda: ["cim", "up", str(self.folder), "--port", "0"])
-        self.door = self._part("door", lambda: ["cim.testing.faults.door", str(self.folder), self.urls])
+        self.leaves = [self._part("leaf", lambda: ["cim", "up", str(self.folder), "--port", "0"])]
+        self.doors = [self._part("door", lambda: ["cim.testing.faults.door", str(self.folder), self.urls])]
         self.senders = [self._sender(number) for number in range(SENDERS)]
 
     @property
@@ -124,7 +153,7 @@ class Ground:
     @property
     def parts(self) -> list[Part]:
         """All processes that were started here; servers and workers are the leaf's own."""
-        return [self.leaf, self.door, *self.senders]
+        return [*self.leaves, *self.doors, *self.senders]
 
     async def open(self, *, small_disk: bool) -> None:
         """Lay the machine and start everything; returns when the leaf is up."""
@@ -134,21 +163,25 @@ class Ground:
             self.disk = SmallDisk(self.state)
         for proxy in self.proxies:
             await proxy.start()
-        await self.leaf.start()
+        await self._start_parts()
+
+    async def _start_parts(self) -> None:
+        for leaf in self.leaves:
+            await leaf.start()
         await self.until_up()
-        for part in (self.door, *self.senders):
+        for part in (*self.doors, *self.senders):
             await part.start()
 
-    async def until_up(self) -> None:
-        """Wait for the leaf's address."""
-        async with asyncio.timeout(120):
+    async def until_up(self, seconds: float = UP) -> None:
+        """Wait for the leaf's address; raises :class:`TimeoutError`."""
+        async with asyncio.timeout(seconds):
             await credentials_of(self.folder)
 
     async def close(self) -> None:
         """End all that runs here, and unmount the disk."""
         try:
-            for part in (*self.senders, self.door, self.leaf):
-                await part.end(20)
+            for parts in (self.senders, self.doors, self.leaves):
+                await asyncio.gather(*(part.end(20) for part in parts))
             for proxy in self.proxies:
                 await proxy.stop()
         finally:
@@ -170,12 +203,34 @@ class Ground:
         return found
 
     def workers(self) -> list[int]:
-        """The leaf's processes that run systems."""
-        leaf = self.leaf.pid
-        with suppress(OSError):
-            children = Path(f"/proc/{leaf}/task/{leaf}/children").read_text().split()
-            return [int(pid) for pid in children if "cim.leaf.worker" in command_line(int(pid))]
-        return []
+        """The leaves' processes that run systems."""
+        children: list[str] = []
+        for pid in (leaf.pid for leaf in self.leaves):
+            with suppress(OSError):
+                children += Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(pid) for pid in children if "cim.leaf.worker" in command_line(int(pid))]
+
+    @asynccontextmanager
+    async def parted(self, host: int) -> AsyncIterator[None]:
+        """Cut a host off while the block runs; there is but one here."""
+        raise NotImplementedError
+        yield
+
+    async def read(self) -> History:
+        """The log as it stands. Raises :class:`LinkLost`."""
+        return await read(self.folder)
+
+    async def cim(self, *arguments: str) -> list[list[Line]]:
+        """What a command prints as JSON, a line each, at every leaf."""
+        return [await self._printed(["cim", *arguments, "--machine", str(self.folder)])]
+
+    async def _printed(self, module: list[str], inside: Sequence[str] = ()) -> list[Line]:
+        with (self.scratch / "commands.txt").open("ab") as said:
+            process = await asyncio.create_subprocess_exec(
+                *inside, *self.python, *module, stdout=subprocess.PIPE, stderr=said
+            )
+            out, _ = await process.communicate()
+        return [msgspec.json.decode(line, type=Line) for line in out.splitlines()]
 
     def _port(self, node: int) -> int | None:
         address = address_of(self.folder)
@@ -183,21 +238,20 @@ class Ground:
         return urlsplit(urls[node]).port if node < len(urls) else None
 
     def _sender(self, number: int) -> Part:
+        return self._part(f"sender {number}", self._sending(number, self.folder, lambda: self.urls))
+
+    def _sending(self, number: int, folder: Path, urls: Callable[[], str]) -> Callable[[], list[str]]:
+        """The command of a sender: each life of it has a journal and ids of its own."""
         life = iter(range(1_000_000))
 
         def command() -> list[str]:
-            # A life of its own has a journal and ids of its own.
             name = f"s{number}x{next(life)}"
             journal, seed = self.scratch / f"{name}.journal", f"{self._seed} {name}"
-            where = [str(self.folder), self.urls, str(journal)]
+            where = [str(folder), urls(), str(journal)]
             return ["cim.testing.faults.sender", *where, seed, str(TASKS), str(JARS)]
 
-        return self._part(f"sender {number}", command)
+        return command
 
-    def _part(self, name: str, module: Callable[[], list[str]]) -> Part:
-        return Part(
-            name,
-            lambda: [*self.python, *module()],
-            self.scratch,
-            self.scratch / f"{name.replace(' ', '-')}.txt",
-        )
+    def _part(self, name: str, module: Callable[[], list[str]], inside: Sequence[str] = ()) -> Part:
+        said = self.scratch / f"{name.replace(' ', '-')}.txt"
+        return Part(name, lambda: [*inside, *self.python, *module()], self.scratch, said)

@@ -14,7 +14,7 @@ seconds = 30
 JARS = '''"""Jars, with one row for each."""
 
 from cim import Key, Row, Table
-from cim.testing.jars import Added, Halved, jars
+from cim.testing.jars import Added, Halved, Taken, jars
 
 
 class Amount(Row):
@@ -26,10 +26,12 @@ class Amount(Row):
 
 
 @jars.projection
-def amounts(event: Added | Halved, rows: Table[Amount]) -> None:
+def amounts(event: Added | Halved | Taken, rows: Table[Amount]) -> None:
     """Adding and halving do not commute, and each counts."""
     before = rows.get(event.jar) or Amount(event.jar, 0, 0)
-    after = before.amount // 2 if isinstance(event, Halved) else before.amount + event.amount
+    change = 0 if isinstance(event, Halved) else event.amount
+    after = before.amount // 2 if isinstance(event, Halved) else before.amount + change
+    after -= 2 * change if isinstance(event, Taken) else 0
     rows.put(Amount(event.jar, after, before.deeds + 1))
 '''
 

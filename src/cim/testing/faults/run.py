@@ -7,17 +7,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from cim.adapters.nats.lean import LeanLog
-from cim.adapters.nats.link import connect
-from cim.leaf.accounts import Credentials
 from cim.ports.log import LinkLost
-from cim.testing.faults.ground import Ground
+from cim.testing.faults.ground import UP, Ground
+from cim.testing.faults.hosts import Hosts
 from cim.testing.faults.journal import Journals
-from cim.testing.faults.reaching import address_of
 from cim.testing.faults.strikes import Strikes
 from cim.testing.faults.verdict import Heard, History, compared, settled, verdict
 from cim.testing.small_disk import NoDisk, SmallDisk
@@ -42,13 +36,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to do: under which durability, by which seed, and until when (kills or seconds)."""
+    """What to do: under which durability, by which seed, and until when (kills or seconds); with ``hosts`` on
+    three of them, each in a network of its own."""
 
     profile: str
     seed: int
     kills: int
     seconds: float
     without: str | None = None
+    hosts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +58,18 @@ class Told:
 
 async def run(asked: Asked, scratch: Path, say: Say) -> Told:
     """Strike and judge; everything that was started or mounted is gone afterwards."""
-    skipped = _skipped(scratch)
-    ground = Ground(scratch, asked.profile, asked.seed, asked.without)
+    skipped, ground = {}, Ground(scratch, asked.profile, asked.seed, asked.without)
+    if asked.hosts:
+        ground = Hosts(scratch, asked.seed, asked.without)
+    else:
+        skipped = _skipped(scratch)
     strikes, journals = Strikes(ground, asked.seed, skipped), Journals(scratch)
     begun = time.monotonic()
     say(f"profile {asked.profile}, seed {asked.seed}: faults are the seed's choice, their moments not")
     for what, why in skipped.items():
         say(f"skipped: {what}: {why}")
     try:
-        await ground.open(small_disk="disk full" not in skipped)
+        await ground.open(small_disk=not asked.hosts and "disk full" not in skipped)
         wrong = await _strike(asked, ground, strikes, journals, say)
         history, more = await _judge(ground, journals, say)
         wrong += more
@@ -128,18 +127,23 @@ async def _judge(ground: Ground, journals: Journals, say: Say) -> tuple[History,
     say("no more faults: waiting for what is under way, and for the machine to come to rest")
     patience = BROKEN if journals.troubles else REST
     await asyncio.gather(*(sender.end(patience) for sender in ground.senders))
-    await ground.until_up()
     journals.look()
-    wrong = [f"crash: {text}" for part in ground.parts for text in part.unasked]
-    wrong += [f"error: {text}" for text in journals.troubles]
+    wrong = [f"error: {text}" for text in journals.troubles]
+    wrong += [f"crash: {text}" for part in ground.parts for text in part.unasked]
+    try:
+        await ground.until_up(BROKEN if wrong else UP)
+    except TimeoutError:
+        return [], [*wrong, "stuck: the leaf does not come up any more"]
     history, found = await _at_rest(ground, Heard.of(journals.lines()))
     wrong += found
     if not any(text.startswith("fork") for text in wrong):
         reached = ("--reached", str(len(history)), "--patience", str(REST))
-        wrong += [*compared(history, await _cim(ground, "rows", "jars.amounts", "--json", *reached))]
-    (verified,) = await _cim(ground, "verify", "--json") or [{"sound": False, "faults": ["it did not run"]}]
-    wrong += [f"verify: {fault}" for fault in verified["faults"]]
-    wrong += [] if verified["sound"] else ["verify: the log is not sound"]
+        for rows in await ground.cim("rows", "jars.amounts", "--json", *reached):
+            wrong += compared(history, rows)
+    for lines in await ground.cim("verify", "--json"):
+        (verified,) = lines or [{"sound": False, "faults": ["it did not run"]}]
+        wrong += [f"verify: {fault}" for fault in verified["faults"]]
+        wrong += [] if verified["sound"] else ["verify: the log is not sound"]
     return history, wrong
 
 
@@ -148,29 +152,12 @@ async def _at_rest(ground: Ground, heard: Heard) -> tuple[History, list[str]]:
     until, history = time.monotonic() + REST, History()
     while time.monotonic() < until:
         with suppress(LinkLost):
-            history = await _read(ground)
+            history = await ground.read()
             wrong = list(verdict(history, heard))
             if wrong or not any(settled(history)):
                 return history, wrong
         await asyncio.sleep(1)
     return history, [*settled(history)] or ["stuck: the log cannot be read"]
-
-
-async def _read(ground: Ground) -> History:
-    address = address_of(ground.folder)
-    if address is None:
-        raise LinkLost("the leaf is not up")
-    async with connect(address.url, Credentials(address.jwt, address.seed), "the oracle") as client:
-        return [commit async for commit in LeanLog(client).read(">")]
-
-
-async def _cim(ground: Ground, *arguments: str) -> list[dict[str, Any]]:
-    """What a command prints as JSON, a line each."""
-    process = await asyncio.create_subprocess_exec(
-        *ground.python, "cim", *arguments, "--machine", str(ground.folder), stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await process.communicate()
-    return [msgspec.json.decode(line, type=dict[str, Any]) for line in out.splitlines()]
 
 
 def _counted(strikes: Strikes, journals: Journals, history: History, wrong: list[str]) -> Counter[str]:
@@ -188,7 +175,7 @@ def _counted(strikes: Strikes, journals: Journals, history: History, wrong: list
 def _summary(
     asked: Asked, counted: Counter[str], skipped: dict[str, str], wrong: list[str], seconds: float
 ) -> str:
-    known = ("kill", "stop", "cut", "stall", "one direction lost", "disk full")
+    known = ("kill", "partition", "stop", "cut", "stall", "one direction lost", "disk full")
     kinds = ", ".join(f"{count} {what}" for what, count in sorted(counted.items()) if what.endswith("killed"))
     lines = [
         f"profile {asked.profile}, seed {asked.seed}, {seconds:.0f} s"

@@ -1,4 +1,7 @@
-"""A process that sends commands until it is ended: ``sender FOLDER URLS JOURNAL SEED TASKS JARS``."""
+"""A process that sends commands until it is ended: ``sender FOLDER URLS JOURNAL SEED TASKS JARS``.
+
+``-`` for the URLs means those that the folder's leaf tells.
+"""
 
 import asyncio
 import random
@@ -17,8 +20,8 @@ from cim.doors.sender import NoHandler, send
 from cim.log.append import OutcomeUnknown
 from cim.ports.log import LinkLost
 from cim.testing.faults.journal import Journal
-from cim.testing.faults.reaching import credentials_of
-from cim.testing.jars import Pour, Put, jars, labels
+from cim.testing.faults.reaching import address_of, credentials_of
+from cim.testing.jars import Move, Pour, Put, jars, labels
 
 PATIENCE = 40.0
 LONGEST_PAUSE = 0.05
@@ -54,18 +57,18 @@ class Sender:
         while not self.ending.is_set():
             number += 1
             id = f"{self._name}-{task}-{number}"
-            command = self._command(self._chance.choice(self._jars))
-            self._journal.write(
-                **{"is": "asked", "id": id, "jar": command.jar, "name": type(command).__name__}
-            )
+            command = self._command(*self._chance.sample(self._jars, 2))
+            self._journal.write(**{"is": "asked", "id": id, "name": type(command).__name__})
             for _ in range(2 if self._chance.random() < AGAIN else 1):
                 await self._ask(id, command)
             await asyncio.sleep(self._chance.random() * LONGEST_PAUSE)
 
-    def _command(self, jar: str) -> Put | Pour:
-        return Put(jar, self._chance.randint(1, 4)) if self._chance.random() < 0.6 else Pour(jar)
+    def _command(self, jar: str, other: str) -> Put | Pour | Move:
+        amount = self._chance.randint(1, 4)
+        kinds: list[Put | Pour | Move] = [Put(jar, amount), Pour(jar), Move(jar, other, amount)]
+        return self._chance.choices(kinds, [5, 4, 1])[0]
 
-    async def _ask(self, id: str, command: Put | Pour) -> None:
+    async def _ask(self, id: str, command: Put | Pour | Move) -> None:
         clock, origin = Tries(), Origin.root(id, "person:sender")
         try:
             answer = await send(self._client, clock, KIND, command, origin, self._name, PATIENCE)
@@ -80,7 +83,9 @@ class Sender:
 
 async def main(folder: Path, urls: str, journal: Path, seed: str, tasks: int, jars: int) -> None:
     """Send until SIGTERM, then wait for what is under way."""
-    async with connect(urls, await credentials_of(folder), journal.stem, patience=120) as client:
+    user, address = await credentials_of(folder), address_of(folder)
+    urls = address.url if urls == "-" and address is not None else urls
+    async with connect(urls, user, journal.stem, patience=120) as client:
         sender = Sender(client, Journal(journal), random.Random(seed), journal.stem, jars)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, sender.ending.set)
         await asyncio.gather(*(sender.run(task) for task in range(tasks)))

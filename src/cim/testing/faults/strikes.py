@@ -10,24 +10,9 @@ from contextlib import suppress
 
 from cim.testing.faults.ground import Ground, Part
 
-WEIGHTS = {
-    "kill server": 10,
-    "kill leaf": 5,
-    "kill worker": 6,
-    "kill door": 5,
-    "kill sender": 2,
-    "stop server": 3,
-    "stop leaf": 2,
-    "stop door": 2,
-    "cut": 4,
-    "stall": 2,
-    "one direction": 3,
-    "disk full": 2,
-}
-"""How often each fault is chosen."""
-
 LONGEST_STOP = 4.0
 LONGEST_FULL = 4.0
+LONGEST_PARTITION = 12.0
 
 
 class Strikes:
@@ -36,20 +21,22 @@ class Strikes:
     def __init__(self, ground: Ground, seed: int, skipped: dict[str, str]) -> None:
         self._ground, self._chance = ground, random.Random(seed)
         self.counted: Counter[str] = Counter()
-        self._kinds = {kind: weight for kind, weight in WEIGHTS.items() if kind not in skipped}
+        self._kinds = {kind: weight for kind, weight in ground.faults.items() if kind not in skipped}
         self._does: dict[str, Callable[[random.Random], Awaitable[str]]] = {
             "kill server": self._kill_server,
-            "kill leaf": lambda chance: self._kill_part(ground.leaf),
+            "kill leaf": lambda chance: self._kill_part(chance.choice(ground.leaves)),
             "kill worker": self._kill_worker,
-            "kill door": lambda chance: self._kill_part(ground.door),
+            "kill door": lambda chance: self._kill_part(chance.choice(ground.doors)),
             "kill sender": lambda chance: self._kill_part(chance.choice(ground.senders)),
             "stop server": lambda chance: self._stop(chance, ground.servers()),
-            "stop leaf": lambda chance: self._stop(chance, [ground.leaf.pid]),
-            "stop door": lambda chance: self._stop(chance, [ground.door.pid]),
+            "stop leaf": lambda chance: self._stop(chance, [leaf.pid for leaf in ground.leaves]),
+            "stop door": lambda chance: self._stop(chance, [door.pid for door in ground.doors]),
             "cut": self._cut,
             "stall": self._stall,
             "one direction": self._deafen,
             "disk full": self._fill,
+            "partition": self._part_one,
+            "kill and partition": self._kill_and_part,
         }
 
     @property
@@ -133,3 +120,20 @@ class Strikes:
         await asyncio.sleep(seconds)
         self._ground.disk.make_room()
         return f"disk full for {seconds:.1f} s"
+
+    async def _part_one(self, chance: random.Random) -> str:
+        host, seconds = chance.randint(1, self._ground.nodes), chance.uniform(1.0, LONGEST_PARTITION)
+        self.counted["partition"] += 1
+        async with self._ground.parted(host):
+            await asyncio.sleep(seconds)
+        return f"host {host} cut off for {seconds:.1f} s"
+
+    async def _kill_and_part(self, chance: random.Random) -> str:
+        """One host dies while another is cut off: the third is alone until the first is back."""
+        first, second = chance.sample(self._ground.leaves, 2)
+        host, seconds = self._ground.leaves.index(second) + 1, chance.uniform(1.0, LONGEST_PARTITION)
+        self.counted["partition"] += 1
+        async with self._ground.parted(host):
+            done = await self._kill_part(first)
+            await asyncio.sleep(seconds)
+        return f"{done} while host {host} was cut off for {seconds:.1f} s"

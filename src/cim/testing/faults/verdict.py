@@ -13,7 +13,7 @@ from cim.contract.envelope import Commit
 from cim.contract.stranger import Stranger
 from cim.testing.faults.journal import Line
 from cim.testing.jars import SPILLING
-from cim.testing.oracle import Fold, chains, components, fold, once
+from cim.testing.oracle import Fold, chains, components, fold, moved, once
 
 History = list[Commit]
 
@@ -56,6 +56,7 @@ def verdict(history: History, heard: Heard) -> Iterator[str]:
             return
     yield from chains(history)
     yield from once(history)
+    yield from moved(history)
     yield from _acknowledged(history, heard)
     yield from _runs(history)
 

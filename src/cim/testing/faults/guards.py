@@ -13,7 +13,9 @@ GUARDS = {
         'block = block_of(commit, expected).replace(b"Nats-Expected-Last-Subject-Sequence", b"Nats-Not")',
     ),
     "swallowed-mismatch": Guard(
-        append, "reason = answer.reason", "return Appended(linked.at(await log.last()))"
+        append,
+        "return answer if isinstance(answer, Unclear) else",
+        "return Appended(linked.at(await log.last())) if isinstance(answer, Unclear) else",
     ),
     "receipt-before-commit": Guard(
         Actor.handle,

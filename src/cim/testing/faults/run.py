@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cim.ports.log import LinkLost
 from cim.testing.faults.ground import UP, Ground
+from cim.testing.faults.guards import GUARDS
 from cim.testing.faults.hosts import Hosts
 from cim.testing.faults.journal import Journals
 from cim.testing.faults.strikes import Strikes
@@ -64,6 +65,8 @@ async def run(asked: Asked, scratch: Path, say: Say) -> Told:
     else:
         skipped = _skipped(scratch)
     strikes, journals = Strikes(ground, asked.seed, skipped), Journals(scratch)
+    if asked.without is not None:
+        GUARDS[asked.without].code()  # a line that is no longer there fails here, by its name
     begun = time.monotonic()
     say(f"profile {asked.profile}, seed {asked.seed}: faults are the seed's choice, their moments not")
     for what, why in skipped.items():

@@ -134,7 +134,7 @@ async def test_servers_that_come_up_on_a_full_disk_are_there_once_there_is_room(
 ) -> None:
     told: list[str] = []
     async with start(disk.folder / ".cim", told.append) as leaf:
-        log = await outlast(lambda: LeanLog.open(leaf.client), SystemClock(), DEADLINE)
+        log = await outlast(lambda: NatsLog.open(leaf.client), SystemClock(), DEADLINE)
         servers = leaf.server.nodes.values() if isinstance(leaf.server, Cluster) else [leaf.server]
         disk.fill(4096)
         for server in servers:

@@ -1,14 +1,14 @@
 """The guards that a fault run must be seen to need: each is taken away in the machine's processes."""
 
 from cim.actors.actor import Actor
-from cim.adapters.nats.lean import LeanLog
+from cim.adapters.nats.log import NatsLog
 from cim.log.append import append
 from cim.projections.database import Database
 from cim.testing.guard import Guard
 
 GUARDS = {
     "no-expectation": Guard(
-        LeanLog.attempt,
+        NatsLog.attempt,
         "block = block_of(commit, expected)",
         'block = block_of(commit, expected).replace(b"Nats-Expected-Last-Subject-Sequence", b"Nats-Not")',
     ),
@@ -30,9 +30,9 @@ GUARDS = {
         "sequence, digest = before.sequence, before.digest\n"
         "        if commits and commits[-1].sequence > sequence:\n"
         "            last = commits[-1]\n"
-        "            self._connection.execute(_WRITE, (last.sequence, last.digest, stopped, self.folding))\n"
-        "            self._connection.execute('COMMIT')\n"
-        "            __import__('time').sleep(0.05)\n"
-        "            self._connection.execute('BEGIN IMMEDIATE')",
+        "            self._session.run(_WRITE, (last.sequence, last.digest, stopped, self.folding))\n"
+        "            self._session.run('COMMIT')\n"
+        "            __import__('time').sleep(0.2)\n"
+        "            self._session.run('BEGIN IMMEDIATE')",
     ),
 }

@@ -6,8 +6,8 @@ import pickle
 import sys
 from pathlib import Path
 
-from cim.adapters.nats.lean import LeanLog
 from cim.adapters.nats.link import connect
+from cim.adapters.nats.log import NatsLog
 from cim.contract.envelope import Commit
 from cim.leaf.accounts import Credentials
 from cim.ports.log import LinkLost
@@ -20,7 +20,7 @@ async def read(folder: Path) -> list[Commit]:
     if address is None:
         raise LinkLost("the leaf is not up")
     async with connect(address.url, Credentials(address.jwt, address.seed), "the oracle") as client:
-        return [commit async for commit in LeanLog(client).read(">")]
+        return [commit async for commit in NatsLog(client).read(">")]
 
 
 if __name__ == "__main__":

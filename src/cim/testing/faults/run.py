@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What to do: under which durability, by which seed, and until when (kills or seconds); with ``hosts`` on
-    three of them, each in a network of its own."""
+    three of them, each in a network of its own; ``only`` by some kinds of faults."""
 
     profile: str
     seed: int
@@ -46,6 +46,7 @@ class Asked:
     seconds: float
     without: str | None = None
     hosts: bool = False
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,14 @@ class Told:
 
 async def run(asked: Asked, scratch: Path, say: Say) -> Told:
     """Strike and judge; everything that was started or mounted is gone afterwards."""
+    if asked.without is not None:
+        GUARDS[asked.without].code()  # a line that is no longer there fails here, by its name
     skipped, ground = {}, Ground(scratch, asked.profile, asked.seed, asked.without)
     if asked.hosts:
         ground = Hosts(scratch, asked.seed, asked.without)
     else:
         skipped = _skipped(scratch)
-    strikes, journals = Strikes(ground, asked.seed, skipped), Journals(scratch)
-    if asked.without is not None:
-        GUARDS[asked.without].code()  # a line that is no longer there fails here, by its name
+    strikes, journals = Strikes(ground, asked.seed, skipped, asked.only), Journals(scratch)
     begun = time.monotonic()
     say(f"profile {asked.profile}, seed {asked.seed}: faults are the seed's choice, their moments not")
     for what, why in skipped.items():
@@ -140,7 +141,7 @@ async def _judge(ground: Ground, journals: Journals, say: Say) -> tuple[History,
     history, found = await _at_rest(ground, Heard.of(journals.lines()))
     wrong += found
     if not any(text.startswith("fork") for text in wrong):
-        reached = ("--reached", str(len(history)), "--patience", str(REST))
+        reached = ("--reached", str(len(history)), "--patience", "20")
         for rows in await ground.cim("rows", "jars.amounts", "--json", *reached):
             wrong += compared(history, rows)
     for lines in await ground.cim("verify", "--json"):

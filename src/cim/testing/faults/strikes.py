@@ -5,7 +5,7 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from contextlib import suppress
 
 from cim.testing.faults.ground import Ground, Part
@@ -18,10 +18,12 @@ LONGEST_PARTITION = 12.0
 class Strikes:
     """Strikes a ground. ``counted`` counts what was done, ``skipped`` says what cannot be done and why."""
 
-    def __init__(self, ground: Ground, seed: int, skipped: dict[str, str]) -> None:
+    def __init__(self, ground: Ground, seed: int, skipped: Container[str], only: Container[str] = ()) -> None:
         self._ground, self._chance = ground, random.Random(seed)
         self.counted: Counter[str] = Counter()
-        self._kinds = {kind: weight for kind, weight in ground.faults.items() if kind not in skipped}
+        chosen = only or ground.faults
+        possible = {kind: weight for kind, weight in ground.faults.items() if kind not in skipped}
+        self._kinds = {kind: weight for kind, weight in possible.items() if kind in chosen}
         self._does: dict[str, Callable[[random.Random], Awaitable[str]]] = {
             "kill server": self._kill_server,
             "kill leaf": lambda chance: self._kill_part(chance.choice(ground.leaves)),

@@ -5,7 +5,7 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 
 from cim.testing.faults.ground import Ground, Part
@@ -18,7 +18,9 @@ LONGEST_PARTITION = 12.0
 class Strikes:
     """Strikes a ground. ``counted`` counts what was done, ``skipped`` says what cannot be done and why."""
 
-    def __init__(self, ground: Ground, seed: int, skipped: Container[str], only: Container[str] = ()) -> None:
+    def __init__(
+        self, ground: Ground, seed: int, skipped: Collection[str], only: Collection[str] = ()
+    ) -> None:
         self._ground, self._chance = ground, random.Random(seed)
         self.counted: Counter[str] = Counter()
         chosen = only or ground.faults

@@ -4,9 +4,10 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from cim.cli.words import WORDS
 from cim.domain.errors import CimError
 
 COMMANDS: dict[str, str] = {
@@ -50,93 +51,12 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--machine", metavar="DIR", help="the machine's folder")
         if name not in ("up", "work"):
             one.add_argument("--json", action="store_true", help="print data as JSON, a line each")
-    _describe(made)
-    _describe_history(made)
+        WORDS.get(name, _no_words)(one)
     return top
 
 
-def _describe(made: Mapping[str, argparse.ArgumentParser]) -> None:
-    demo = made["demo"]
-    demo.add_argument(
-        "files", nargs="*", metavar="FILE", help="files to hand in (default: samples that are drawn)"
-    )
-    demo.add_argument("--exit", action="store_true", help="end when all is read, with a summary")
-    demo.add_argument("--fresh", action="store_true", help="forget everything of this machine first")
-    demo.add_argument("--port", type=int, help="the page's port (default: 8600, or the next free one)")
-    up = made["up"]
-    _take_machine(up)
-    up.add_argument("--port", type=int, help="the page's port (default: as machine.toml says)")
-    work = made["work"]
-    _take_machine(work)
-    work.add_argument(
-        "--module",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a module to run: in the machine's folder, installed, or a path; may be repeated",
-    )
-    work.add_argument("--exit", action="store_true", help="end when nothing is left to do")
-    send = made["send"]
-    send.add_argument("message", metavar="CONTEXT.Command", help="such as documents.Receive")
-    send.add_argument(
-        "fields", nargs="*", metavar="FIELD=VALUE", help="a field; FIELD=@FILE takes a file's content"
-    )
-    send.add_argument("--id", help="the command's id: the same id again has no second effect")
-    send.add_argument(
-        "--patience", type=float, default=10.0, metavar="S", help="seconds to wait for an answer"
-    )
-    show = made["show"]
-    show.add_argument("entity", metavar="CONTEXT.Entity", help="such as documents.Document")
-    show.add_argument("id", nargs="?", metavar="ID", help="one entity (default: all of them)")
-    show.add_argument("--at", metavar="SEQ|TIME", help="as of this sequence of the log, or this time")
-    release = made["release"]
-    release.add_argument("subject", metavar="SUBJECT", help="as `cim waiting` prints it")
-    release.add_argument(
-        "--sequence", type=int, required=True, metavar="SEQ", help="where the message stands in the log"
-    )
-    release.add_argument("--reason", required=True, metavar="TEXT", help="why it may be passed over")
-    erase = made["erase"]
-    erase.add_argument("entity", metavar="CONTEXT.Entity", help="what the person is, such as shop.Customer")
-    erase.add_argument("id", metavar="ID", help="the person")
-    erase.add_argument(
-        "--reason", required=True, metavar="TEXT", help="why; it stays readable, so name nobody in it"
-    )
-    rows = made["rows"]
-    rows.add_argument("projection", nargs="?", metavar="CONTEXT.projection", help="such as orders.backlog")
-    rows.add_argument("key", nargs="*", metavar="KEY", help="what names the row (default: all rows)")
-    ask = made["ask"]
-    ask.add_argument("query", metavar="CONTEXT.query", help="such as library.overdue")
-    ask.add_argument("fields", nargs="*", metavar="FIELD=VALUE", help="a part of the question")
-    for one in (rows, ask):
-        one.add_argument(
-            "--reached", type=int, metavar="SEQ", help="wait until the rows hold this sequence of the log"
-        )
-        one.add_argument(
-            "--patience", type=float, default=10.0, metavar="S", help="seconds to wait for the sequence"
-        )
-    made["log"].add_argument("--follow", action="store_true", help="go on with what comes")
-    made["trace"].add_argument(
-        "correlation", metavar="CORRELATION", help="as `cim send` and `cim log` print it"
-    )
-
-
-def _describe_history(made: Mapping[str, argparse.ArgumentParser]) -> None:
-    diff = made["diff"]
-    diff.add_argument("entity", metavar="CONTEXT.Entity", help="such as documents.Document")
-    diff.add_argument("id", metavar="ID", help="the entity")
-    diff.add_argument("--from", dest="start", required=True, metavar="SEQ|TIME", help="as it was then")
-    diff.add_argument("--to", dest="end", metavar="SEQ|TIME", help="as it was then (default: as it is now)")
-    made["export"].add_argument(
-        "file", metavar="FILE", help=".zip: the log and all contents; .jsonl: the log's lines alone"
-    )
-    made["import"].add_argument("file", metavar="FILE", help="as `cim export` wrote it")
-
-
-def _take_machine(command: argparse.ArgumentParser) -> None:
-    """The folder as a word of its own, too; where it is left out, --machine must stay what it is."""
-    command.add_argument(
-        "machine", nargs="?", metavar="MACHINE", help="the machine's folder", default=argparse.SUPPRESS
-    )
+def _no_words(command: argparse.ArgumentParser) -> None:
+    """What takes none of its own."""
 
 
 class _AnyOrder(argparse.ArgumentParser):

@@ -1,0 +1,137 @@
+"""What each command takes: its words and options."""
+
+from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Callable, Mapping
+
+
+def _demo(command: ArgumentParser) -> None:
+    command.add_argument(
+        "files", nargs="*", metavar="FILE", help="files to hand in (default: samples that are drawn)"
+    )
+    command.add_argument("--exit", action="store_true", help="end when all is read, with a summary")
+    command.add_argument("--fresh", action="store_true", help="forget everything of this machine first")
+    command.add_argument("--port", type=int, help="the page's port (default: 8600, or the next free one)")
+
+
+def _up(command: ArgumentParser) -> None:
+    _take_machine(command)
+    command.add_argument("--port", type=int, help="the page's port (default: as machine.toml says)")
+
+
+def _work(command: ArgumentParser) -> None:
+    _take_machine(command)
+    command.add_argument(
+        "--module",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a module to run: in the machine's folder, installed, or a path; may be repeated",
+    )
+    command.add_argument("--exit", action="store_true", help="end when nothing is left to do")
+
+
+def _send(command: ArgumentParser) -> None:
+    command.add_argument("message", metavar="CONTEXT.Command", help="such as documents.Receive")
+    command.add_argument(
+        "fields", nargs="*", metavar="FIELD=VALUE", help="a field; FIELD=@FILE takes a file's content"
+    )
+    command.add_argument("--id", help="the command's id: the same id again has no second effect")
+    _take_patience(command, "seconds to wait for an answer")
+
+
+def _show(command: ArgumentParser) -> None:
+    command.add_argument("entity", metavar="CONTEXT.Entity", help="such as documents.Document")
+    command.add_argument("id", nargs="?", metavar="ID", help="one entity (default: all of them)")
+    command.add_argument("--at", metavar="SEQ|TIME", help="as of this sequence of the log, or this time")
+
+
+def _rows(command: ArgumentParser) -> None:
+    command.add_argument("projection", nargs="?", metavar="CONTEXT.projection", help="such as orders.backlog")
+    command.add_argument("key", nargs="*", metavar="KEY", help="what names the row (default: all rows)")
+    _take_sequence(command)
+
+
+def _ask(command: ArgumentParser) -> None:
+    command.add_argument("query", metavar="CONTEXT.query", help="such as library.overdue")
+    command.add_argument("fields", nargs="*", metavar="FIELD=VALUE", help="a part of the question")
+    _take_sequence(command)
+
+
+def _log(command: ArgumentParser) -> None:
+    command.add_argument("--follow", action="store_true", help="go on with what comes")
+
+
+def _trace(command: ArgumentParser) -> None:
+    command.add_argument("correlation", metavar="CORRELATION", help="as `cim send` and `cim log` print it")
+
+
+def _release(command: ArgumentParser) -> None:
+    command.add_argument("subject", metavar="SUBJECT", help="as `cim waiting` prints it")
+    command.add_argument(
+        "--sequence", type=int, required=True, metavar="SEQ", help="where the message stands in the log"
+    )
+    command.add_argument("--reason", required=True, metavar="TEXT", help="why it may be passed over")
+
+
+def _erase(command: ArgumentParser) -> None:
+    command.add_argument("entity", metavar="CONTEXT.Entity", help="what the person is, such as shop.Customer")
+    command.add_argument("id", metavar="ID", help="the person")
+    command.add_argument(
+        "--reason", required=True, metavar="TEXT", help="why; it stays readable, so name nobody in it"
+    )
+
+
+def _diff(command: ArgumentParser) -> None:
+    command.add_argument("entity", metavar="CONTEXT.Entity", help="such as documents.Document")
+    command.add_argument("id", metavar="ID", help="the entity")
+    command.add_argument("--from", dest="start", required=True, metavar="SEQ|TIME", help="as it was then")
+    command.add_argument(
+        "--to", dest="end", metavar="SEQ|TIME", help="as it was then (default: as it is now)"
+    )
+
+
+def _export(command: ArgumentParser) -> None:
+    command.add_argument(
+        "file", metavar="FILE", help=".zip: the log and all contents; .jsonl: the log's lines alone"
+    )
+
+
+def _import(command: ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="as `cim export` wrote it")
+
+
+def _take_machine(command: ArgumentParser) -> None:
+    """The folder as a word of its own, too; where it is left out, --machine must stay what it is."""
+    command.add_argument(
+        "machine", nargs="?", metavar="MACHINE", help="the machine's folder", default=SUPPRESS
+    )
+
+
+def _take_sequence(command: ArgumentParser) -> None:
+    command.add_argument(
+        "--reached", type=int, metavar="SEQ", help="wait until the rows hold this sequence of the log"
+    )
+    _take_patience(command, "seconds to wait for the sequence")
+
+
+def _take_patience(command: ArgumentParser, what: str) -> None:
+    command.add_argument("--patience", type=float, default=10.0, metavar="S", help=what)
+
+
+WORDS: Mapping[str, Callable[[ArgumentParser], None]] = {
+    "demo": _demo,
+    "up": _up,
+    "work": _work,
+    "send": _send,
+    "show": _show,
+    "rows": _rows,
+    "ask": _ask,
+    "log": _log,
+    "trace": _trace,
+    "release": _release,
+    "erase": _erase,
+    "diff": _diff,
+    "export": _export,
+    "import": _import,
+}
+"""By the command; ``waiting`` and ``verify`` take nothing but what every command takes."""

@@ -116,15 +116,16 @@ def check(record: Any) -> None:
 
     Nothing checks a record when it is made: ``Kind(kind=None, score=nan)`` is a value, until it is read.
     """
+    kind = type(record)
     try:
-        body = encode([item(record)])
+        written = msgspec.json.decode(_ENCODER.encode(record))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise BadBody(f"{type(record).__name__} cannot be written: {error}") from error
-    back = typed(decode(body)[0].data, type(record))
-    for name in field_names(type(record)):
+        raise BadBody(f"{kind.__name__} cannot be written: {error}") from error
+    back = typed(written, kind)
+    for name in field_names(kind):
         if getattr(back, name) != getattr(record, name):
             raise BadBody(
-                f"{type(record).__name__}.{name} is {getattr(record, name)!r}, which would be read back as "
+                f"{kind.__name__}.{name} is {getattr(record, name)!r}, which would be read back as "
                 f"{getattr(back, name)!r}"
             )
 
@@ -180,6 +181,12 @@ def from_text(data: dict[str, Any], kind: type[T]) -> T:
 
 def field_names(kind: type[Any]) -> Sequence[str]:
     """The names of a record's fields, in their order."""
+    shape: Any = kind
+    return _field_names(shape)
+
+
+@lru_cache(maxsize=4096)
+def _field_names(kind: Any) -> Sequence[str]:
     return tuple(field.name for field in dataclasses.fields(kind))
 
 

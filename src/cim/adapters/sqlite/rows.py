@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cim.adapters.sqlite import derived
 from cim.ports.rows import NEVER, Deadline, Layout, RowsFailed, RowsRuined, Table, TooLate
@@ -24,12 +24,16 @@ class SqliteSession:
         self._connection = connection
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> None:
-        with _translated(""):
+        try:
             self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            _raise(error, "")
 
     def first(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-        with _translated(""):
+        try:
             found: tuple[Any, ...] | None = self._connection.execute(statement, values).fetchone()
+        except sqlite3.Error as error:
+            _raise(error, "")
         return found
 
     def each(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
@@ -123,14 +127,18 @@ def creation(table: Table) -> str:
 
 @contextmanager
 def _translated(where: str) -> Iterator[None]:
-    """SQLite's errors as the port's; what only a value is to blame for stays what it is."""
     try:
         yield
     except sqlite3.Error as error:
-        if derived.is_ruined(error):
-            raise RowsRuined(f"{where}{error}") from error
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-            raise TooLate("the time for reading is over") from error
-        if isinstance(error, sqlite3.OperationalError):  # a full disk, a locked file
-            raise RowsFailed(f"{where}{error}") from error
-        raise
+        _raise(error, where)
+
+
+def _raise(error: sqlite3.Error, where: str) -> NoReturn:
+    """SQLite's error as the port's; what only a value is to blame for stays what it is."""
+    if derived.is_ruined(error):
+        raise RowsRuined(f"{where}{error}") from error
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        raise TooLate("the time for reading is over") from error
+    if isinstance(error, sqlite3.OperationalError):  # a full disk, a locked file
+        raise RowsFailed(f"{where}{error}") from error
+    raise error

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import time
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,7 @@ from cim.contract.envelope import Commit, Origin, block_of
 from cim.contract.stranger import Stranger
 from cim.ports.log import LinkLost, LogRefused
 from cim.testing.bare_leaf import BareLeaf
-from cim.testing.log_conformance import commit
+from cim.testing.log_conformance import DEADLINE, commit
 from cim.testing.processes import stop_for_now
 
 
@@ -301,6 +302,37 @@ async def test_a_reader_that_waits_in_vain_has_a_silent_connection_dropped(leaf:
     finally:
         os.kill(leaf.server.pid, signal.SIGCONT)
     assert wire.closed
+
+
+async def test_who_serves_hears_of_a_server_that_stands_still_though_nobody_asks(leaf: BareLeaf) -> None:
+    wire, lost = await Wire.open(leaf.server.url, leaf.user, "door"), asyncio.Event()
+
+    class Door(Heard):
+        def lose(self) -> None:
+            lost.set()
+
+    await wire.serve(Door(), "echo.>", "echoes")
+    stop_for_now(leaf.server.pid)
+    try:
+        async with asyncio.timeout(DEADLINE):
+            await lost.wait()
+    finally:
+        os.kill(leaf.server.pid, signal.SIGCONT)
+    assert wire.closed
+
+
+async def test_a_loop_that_was_busy_for_long_drops_no_connection(leaf: BareLeaf) -> None:
+    wire = await Wire.open(leaf.server.url, leaf.user, "busy")
+    await wire.serve(Heard(), "echo.>", "echoes")
+    asking = asyncio.ensure_future(wire.ask_api("STREAM.INFO.NONE", {}))
+    for _ in range(3):  # turns of the loop, until it is asked and sent
+        await asyncio.sleep(0)
+    time.sleep(2 * PATIENCE)  # noqa: ASYNC251 - what a module's code may do
+    assert "error" in await asking
+    time.sleep(2 * PATIENCE)  # noqa: ASYNC251 - and when nothing is under way
+    assert "error" in await wire.ask_api("STREAM.INFO.NONE", {})
+    assert not wire.closed
+    wire.close()
 
 
 async def test_who_serves_is_heard_of_at_once(leaf: BareLeaf) -> None:

@@ -53,6 +53,8 @@ PATIENCE = 2.0
 """Seconds after which an answer is given up, and a connection on which nothing came."""
 
 _LOOK = 0.25
+_IDLE = 1.0
+_UNANSWERED = PATIENCE - 2 * _LOOK
 
 
 class Wire(asyncio.Protocol):
@@ -73,7 +75,8 @@ class Wire(asyncio.Protocol):
         self._rest = b""
         self._said = ""
         self._watch: asyncio.TimerHandle | None = None
-        self._heard = self._loop.time()
+        self._heard = self._pinged = self._loop.time()
+        self._serves = False
         self._pings: deque[asyncio.Future[None]] = deque()
         self.closed = False
         self.max_payload = 0
@@ -124,7 +127,6 @@ class Wire(asyncio.Protocol):
         self.publish(subject, f"{self._inbox}.{token}", block, body)
         self._asked[token] = waiting, self._loop.time() + patience
         if self._watch is None:
-            self._heard = self._loop.time()  # a silence before anything was asked says nothing
             self._watch = self._loop.call_later(_LOOK, self._look)
         try:
             return await waiting
@@ -165,6 +167,9 @@ class Wire(asyncio.Protocol):
         self._subscribe(listener, f"{subject} {queue}")
         if self.closed:
             raise LinkLost(f"{subject}: the connection is closed")
+        self._serves = True
+        if self._watch is None:
+            self._watch = self._loop.call_later(_LOOK, self._look)
         await self._ping()
 
     def _ping(self) -> "asyncio.Future[None]":
@@ -197,16 +202,18 @@ class Wire(asyncio.Protocol):
             self._transport.write(b"".join(out))
 
     def _look(self) -> None:
-        """Give up what is overdue; drop a connection on which nothing comes, not even the answer to a ping:
-        a server that stands still may be gone."""
+        """Give up what is overdue; drop a connection on which not even a ping is answered: a server that
+        stands still may be gone."""
         self._watch = None
-        if not self._asked or self.closed:
+        if self.closed or not (self._asked or self._serves):
             return None
         now = self._loop.time()
-        if now - self._heard > PATIENCE:
+        if self._heard >= self._pinged:
+            if now - self._heard > (_LOOK if self._asked else _IDLE):
+                self._pinged = now
+                self._ping()
+        elif now - self._pinged > _UNANSWERED:  # of a ping: what came meanwhile is read before a timer is run
             return self._drop()
-        if now - self._heard > _LOOK:
-            self._ping()
         for waiting, deadline in self._asked.values():
             if now > deadline and not waiting.done():
                 waiting.set_exception(LinkLost("none came in time"))

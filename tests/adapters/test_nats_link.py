@@ -7,7 +7,7 @@ import signal
 import pytest
 from nats.aio.msg import Msg
 
-from cim.adapters.nats.link import ask, connect
+from cim.adapters.nats.link import _within, ask, connect
 from cim.adapters.nats.log import NatsLog
 from cim.ports.log import LinkLost
 from cim.testing.bare_leaf import BareLeaf
@@ -81,3 +81,22 @@ async def test_no_server_is_told_with_its_address(leaf: BareLeaf) -> None:
     async with asyncio.timeout(DEADLINE):
         with pytest.raises(LinkLost, match=f"no connection to the leaf at {url}"):
             await connect(url, leaf.user, "late", patience=0.2).__aenter__()
+
+
+async def test_work_that_swallows_a_cancellation_is_given_up_all_the_same() -> None:
+    swallowed = 0
+
+    async def stubborn() -> None:
+        nonlocal swallowed
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed += 1
+                if swallowed == 3:
+                    raise
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(10):
+            await _within(0.01, stubborn())
+    assert swallowed == 3

@@ -223,3 +223,36 @@ async def test_bytes_that_are_no_text_end_no_connection(
             assert [(one.sequence, one.id, one.body) for one in found] == [(1, "", b"hi"), (2, "a", b"[]")]
         if b"\xff\xfe" not in raw:
             assert await nats_log.next_on("evt.x", 0) == followed[0]
+
+
+@pytest.mark.parametrize("before", [0, 3])
+async def test_the_end_is_not_reached_before_what_the_leader_of_a_cluster_holds(
+    nats_log: NatsLog, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    async def ahead() -> int:
+        return before + 1
+
+    await store_many(nats_log, before)
+    # As it is where the node that one follows at has not heard of the newest commit yet.
+    monkeypatch.setattr("cim.adapters.nats.log.replicas_of", lambda client: 3)
+    monkeypatch.setattr(nats_log, "last", ahead)
+    all_there = asyncio.Event()
+
+    async def come_late() -> None:
+        await all_there.wait()
+        for _ in range(3):
+            await nats_log.next_on("evt.documents.Document.late", 0)
+        await store(nats_log, commit("evt.documents.Document.late", "late"))
+
+    late, found = asyncio.create_task(come_late()), 0
+    async with asyncio.timeout(10):
+        if not before:
+            all_there.set()
+        async for batch in nats_log.follow(0):
+            found += len(batch)
+            if found == before:
+                all_there.set()
+            if not batch:
+                break
+    assert found == before + 1, "the end was told too soon"
+    await late

@@ -1,7 +1,7 @@
 """One connection to a leaf's server, with the errors of the client turned into the machine's own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -47,8 +47,7 @@ async def connect(
     place = _PLACES[client] = Place(url, credentials, name, trouble)
     try:
         try:
-            async with asyncio.timeout(patience):
-                await _open(client, url, credentials, watch)
+            await _within(patience, _open(client, url, credentials, watch))
         except (TimeoutError, errors.Error, OSError) as error:
             raise LinkLost(f"no connection to the leaf at {url}: {type(error).__name__} {error}") from error
         yield client
@@ -79,6 +78,24 @@ async def _open(client: Client, url: str, credentials: Credentials, watch: "_Wat
         disconnected_cb=watch.lost,
         reconnected_cb=watch.returned,
     )
+
+
+async def _within(patience: float, work: Coroutine[Any, Any, None]) -> None:
+    """Await it for so long; raises :class:`TimeoutError`.
+
+    The client may swallow a cancellation (see :func:`_end_if_cancelled`) and go on, for ever where the server
+    refuses it each time: so it is told again.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task], timeout=patience)
+        if not task.done():
+            raise TimeoutError(f"after {patience:g} s")
+        task.result()
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_AGAIN)
 
 
 class _Steadfast(Client):
@@ -181,6 +198,7 @@ def _give_up_waiting(client: Client) -> None:
             answer.set_exception(errors.ConnectionClosedError())
 
 
+_AGAIN = 0.05
 _FRAME = len("NATS/1.0\r\n\r\n")
 
 

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 
 from cim.adapters.nats.direct import NO_MESSAGE, whole
 from cim.adapters.nats.lean import lean_of
-from cim.adapters.nats.link import ask_api, refusal
+from cim.adapters.nats.link import ask_api, refusal, replicas_of
 from cim.adapters.nats.reading import follow, read
 from cim.adapters.nats.stream import STREAM, open_stream
 from cim.contract.block import parse_headers
@@ -114,10 +114,12 @@ class NatsLog:
             yield commit
 
     async def follow(self, after: int) -> AsyncIterator[list[Commit]]:
+        # In a cluster the consumer may be at a node that lags behind, whose end is not the log's.
+        newest = await self.last() if replicas_of(self._client) > 1 else 0
         # On a connection of its own: a reader that is behind must not hold up an append's answer.
         wire = await self._lean.own("reading")
         try:
-            async for batch in follow(wire, after):
+            async for batch in follow(wire, after, newest):
                 yield batch
         finally:
             wire.close()

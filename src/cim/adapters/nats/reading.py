@@ -53,8 +53,8 @@ async def read(wire: Wire, subject: str, after: int) -> AsyncIterator[Commit]:
         more = page.more
 
 
-async def follow(wire: Wire, after: int) -> AsyncIterator[list[Commit]]:
-    """See :meth:`cim.ports.log.Log.follow`."""
+async def follow(wire: Wire, after: int, newest: int) -> AsyncIterator[list[Commit]]:
+    """See :meth:`cim.ports.log.Log.follow`; the end is not before the sequence ``newest``."""
     wanted = {"stream_name": STREAM, "config": {**_CONSUMER, "opt_start_seq": after + 1}}
     answer = await wire.ask_api(f"CONSUMER.CREATE.{STREAM}", wanted)
     trouble = refusal(answer)
@@ -62,7 +62,7 @@ async def follow(wire: Wire, after: int) -> AsyncIterator[list[Commit]]:
         raise LinkLost(f"the log cannot be followed: {trouble[1]} (code {trouble[0]})")
     consumer, pull = str(answer["name"]), Pull(wire)
     try:
-        if int(answer.get("num_pending", 0)) == 0:
+        if int(answer.get("num_pending", 0)) == 0 and after >= newest:
             yield []
         while True:
             if pull.wanted == 0 and pull.unheard:
@@ -71,7 +71,7 @@ async def follow(wire: Wire, after: int) -> AsyncIterator[list[Commit]]:
                 wire.publish(f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}", pull.inbox, b"", _NEXT)
                 pull.wanted += _BATCH
             commits = await pull.came(_SILENCE, f"the log was silent for {_SILENCE} s")
-            at_end = bool(commits) and pull.at_end
+            at_end = bool(commits) and pull.at_end and commits[-1].sequence >= newest
             if commits:
                 yield commits
             if at_end:

@@ -19,6 +19,7 @@ from cim.contract.system import SystemType
 from cim.domain.errors import Failure, Misdeclared
 from cim.leaf.frames import Serve
 from cim.leaf.machine import Limits, load_contexts, load_machine
+from cim.leaf.process import command_line
 from cim.leaf.worker_process import NICE, Worker
 from cim.leaf.workers import BEHIND, Workers
 
@@ -354,9 +355,9 @@ async def test_workers_that_are_killed_while_they_wait_are_no_runs_fault(trials:
 
 
 def children() -> list[int]:
-    """The processes that this one started."""
+    """The workers that this process started; other tests' servers may be its children, too."""
     found = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-    return [int(pid) for pid in found.split()]
+    return [int(pid) for pid in found.split() if "cim.leaf.worker" in command_line(int(pid))]
 
 
 @pytest.mark.parametrize(("what", "manner"), [("abort", "SIGABRT"), ("leave", "it ended with code 7")])

@@ -15,6 +15,9 @@ from cim.testing.processes import wait_until
 
 SEED = 3
 
+CUTTING_OFF = ("partition", "kill and partition")
+"""Other kinds of faults are struck by above: a short run may not come to these by chance."""
+
 
 async def strike(scratch: Path, asked: Asked) -> Told:
     said: list[str] = []
@@ -41,7 +44,7 @@ async def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path, profile: str,
 
 async def test_hosts_that_are_cut_off_and_killed_lose_nothing(tmp_path: Path) -> None:
     try:
-        told = await strike(tmp_path, Asked("ha", SEED, 4, 15, hosts=True))
+        told = await strike(tmp_path, Asked("ha", SEED, 4, 15, hosts=True, only=CUTTING_OFF))
     except NoNetworks as none:
         pytest.skip(str(none))
     assert told.wrong == ()

@@ -15,7 +15,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def main() -> None:
     if given.write:
         origin = "scanned receipts of ../shared/data" if RECEIPTS.is_dir() and not given.files else "pages"
         notes = (
-            f"{len(contents)} {origin}, {given.runs} pairs of runs, one side after the other. Both sides\n"
+            f"{len(contents)} {origin}, {given.runs} pairs of runs, each side first in turn. Both sides\n"
             "read and judge with the same functions in the same pool of worker processes, warm before the\n"
             "clock starts; the machine's side goes through the door, and every step is in its log (profile\n"
             "`dev`). Processor seconds are those of the process that steers, without workers and server."
@@ -80,13 +80,16 @@ def drawn(folder: Path) -> list[Path]:
 
 
 def measure(contents: Sequence[bytes], runs: int, scratch: Path) -> list[tuple[Side, Side]]:
-    """``runs`` pairs: the rival, then the machine."""
+    """``runs`` pairs: the rival and the machine, each first in every second pair."""
     pairs: list[tuple[Side, Side]] = []
     with progress() as bar:
         task = bar.add_task("pairs of runs", total=runs)
         for number in range(runs):
             machine = lay(scratch / f"machine{number}")
-            pairs.append((asyncio.run(by_hand(machine, contents)), asyncio.run(through(machine, contents))))
+            # In turns, so that a machine that gets slower or faster favours neither.
+            sides = (by_hand, through) if number % 2 == 0 else (through, by_hand)
+            made = {side: asyncio.run(side(machine, contents)) for side in sides}
+            pairs.append((made[by_hand], made[through]))
             bar.advance(task)
     return pairs
 
@@ -105,10 +108,12 @@ async def by_hand(machine: Machine, contents: Sequence[bytes]) -> Side:
     names = tuple(str(system) for system in composition.systems)
     serve = Serve(str(machine.folder), machine.modules, names, machine.limits.memory_mb)
     workers = Workers(serve, machine.limits, blobs, clock, print)
-    places = asyncio.Semaphore(AT_ONCE)
+    places, at_once = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(count_of(machine))
 
-    def run(name: str, **given: Any) -> Awaitable[tuple[Any, ...]]:
-        return workers.run(systems[name], given, lambda: None)
+    async def run(name: str, **given: Any) -> tuple[Any, ...]:
+        # The pool has a worker more, which a leaf gives to no run while nothing hangs.
+        async with at_once:
+            return await workers.run(systems[name], given, lambda: None)
 
     async def one(content: bytes) -> None:
         async with places:

@@ -229,13 +229,13 @@ async def test_bytes_that_are_no_text_end_no_connection(
 async def test_the_end_is_not_reached_before_what_the_leader_of_a_cluster_holds(
     nats_log: NatsLog, monkeypatch: pytest.MonkeyPatch, before: int
 ) -> None:
-    async def ahead() -> int:
+    async def ahead(wire: object) -> int:
         return before + 1
 
     await store_many(nats_log, before)
     # As it is where the node that one follows at has not heard of the newest commit yet.
     monkeypatch.setattr("cim.adapters.nats.log.replicas_of", lambda client: 3)
-    monkeypatch.setattr(nats_log, "last", ahead)
+    monkeypatch.setattr("cim.adapters.nats.reading._newest", ahead)
     all_there = asyncio.Event()
 
     async def come_late() -> None:

@@ -114,12 +114,10 @@ class NatsLog:
             yield commit
 
     async def follow(self, after: int) -> AsyncIterator[list[Commit]]:
-        # In a cluster the consumer may be at a node that lags behind, whose end is not the log's.
-        newest = await self.last() if replicas_of(self._client) > 1 else 0
         # On a connection of its own: a reader that is behind must not hold up an append's answer.
         wire = await self._lean.own("reading")
         try:
-            async for batch in follow(wire, after, newest):
+            async for batch in follow(wire, after, in_cluster=replicas_of(self._client) > 1):
                 yield batch
         finally:
             wire.close()

@@ -53,8 +53,10 @@ async def read(wire: Wire, subject: str, after: int) -> AsyncIterator[Commit]:
         more = page.more
 
 
-async def follow(wire: Wire, after: int, newest: int) -> AsyncIterator[list[Commit]]:
-    """See :meth:`cim.ports.log.Log.follow`; the end is not before the sequence ``newest``."""
+async def follow(wire: Wire, after: int, *, in_cluster: bool) -> AsyncIterator[list[Commit]]:
+    """See :meth:`cim.ports.log.Log.follow`."""
+    # In a cluster the consumer may be at a node that lags behind, whose end is not the log's.
+    newest = await _newest(wire) if in_cluster else 0
     wanted = {"stream_name": STREAM, "config": {**_CONSUMER, "opt_start_seq": after + 1}}
     answer = await wire.ask_api(f"CONSUMER.CREATE.{STREAM}", wanted)
     trouble = refusal(answer)
@@ -79,3 +81,12 @@ async def follow(wire: Wire, after: int, newest: int) -> AsyncIterator[list[Comm
     finally:
         wire.hush(pull.number)
         wire.publish(f"$JS.API.CONSUMER.DELETE.{STREAM}.{consumer}", pull.inbox, b"", b"")
+
+
+async def _newest(wire: Wire) -> int:
+    """The sequence of the newest message, as the stream's leader holds it; raises :class:`LinkLost`."""
+    answer = await wire.ask_api(f"STREAM.INFO.{STREAM}", {})
+    trouble = refusal(answer)
+    if trouble is not None:
+        raise LinkLost(f"stream {STREAM}: {trouble[1]} (code {trouble[0]})")
+    return int(answer["state"]["last_seq"])

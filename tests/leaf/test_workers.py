@@ -256,8 +256,12 @@ async def test_runs_that_hang_take_twice_as_many_workers_more_and_the_next_when_
             asyncio.create_task(trials.run(workers, "hang", partial(told.append, name)))
             for name in ("first", "second", "third", "fourth")
         ]
+        for run in runs:
+            run.add_done_callback(lambda _: told.append("ended"))
         await until(count, "all have ended")
         assert all(isinstance(run.exception(), Failure) for run in runs)
+        assert told.index("ended") > 2, "another steps aside as soon as one of them ends"
+        told = [name for name in told if name != "ended"]
         assert told[:2] == ["first", "second"]
         assert sorted(told[2:]) == ["fourth", "third"], "there is room when the others have ended"
         assert most == 4, "one and its spare, and two more"

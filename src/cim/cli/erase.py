@@ -1,18 +1,15 @@
 """``cim erase``: nobody can read any more what is personal of one person, by an entry in the log."""
 
 import argparse
-from contextlib import AsyncExitStack
 
 from cim.adapters.system import SystemClock, SystemEntropy
-from cim.cli.output import print_json, tell
-from cim.cli.place import find_machine, owner, reach, run_until_stopped
-from cim.contract.composition import compose
+from cim.cli.joined import joined
+from cim.cli.output import print_json
+from cim.cli.place import find_machine, owner, run_until_stopped
 from cim.contract.envelope import Commit, Origin
 from cim.contract.subjects import Ref, token
 from cim.domain.errors import CimError
-from cim.leaf.heads import keep_head
-from cim.leaf.machine import Machine, load_contexts
-from cim.leaf.node import background, join
+from cim.leaf.machine import Machine
 from cim.leaf.persons import person_keys
 from cim.log.erasure import erase
 from cim.log.sealing import person_name
@@ -36,13 +33,7 @@ def run(given: argparse.Namespace) -> int:
 async def _erase(machine: Machine, person: Ref, reason: str) -> tuple[Commit, list[str]]:
     """The entry as it stands in the log, and the entities that hold something of the person."""
     clock, origin = SystemClock(), Origin.root(SystemEntropy().new_id(), owner())
-    composition = compose(load_contexts(machine, machine.modules))
-    async with AsyncExitStack() as stack:
-        client, running = await stack.enter_async_context(reach(machine))
-        node = await stack.enter_async_context(join(machine, client, composition, (), tell))
-        if running is None:
-            await stack.enter_async_context(background(keep_head(node.world, machine.state, clock, tell)))
-        await node.world.until_caught_up()
+    async with joined(machine) as node:
         held = node.world.holding(person_name(person))
         if not held:
             raise CimError(f"the log holds nothing personal of {person}: nothing was written")

@@ -1,17 +1,14 @@
 """``cim release``: pass over the message that stops a subject, by an entry in the log."""
 
 import argparse
-from contextlib import AsyncExitStack
 
 from cim.adapters.system import SystemClock, SystemEntropy
-from cim.cli.output import print_json, tell
-from cim.cli.place import find_machine, owner, reach, run_until_stopped
-from cim.contract.composition import compose
+from cim.cli.joined import joined
+from cim.cli.output import print_json
+from cim.cli.place import find_machine, owner, run_until_stopped
 from cim.contract.envelope import Commit, Origin
 from cim.domain.errors import CimError
-from cim.leaf.heads import keep_head
-from cim.leaf.machine import Machine, load_contexts
-from cim.leaf.node import background, join
+from cim.leaf.machine import Machine
 from cim.leaf.rows import row_store
 from cim.log.release import release
 from cim.processes.stops import stands_still
@@ -35,13 +32,7 @@ def run(given: argparse.Namespace) -> int:
 async def _release(machine: Machine, given: argparse.Namespace) -> tuple[Commit, str | None]:
     """The release as it stands in the log, and what stops the entity after it."""
     clock, origin = SystemClock(), Origin.root(SystemEntropy().new_id(), owner())
-    composition = compose(load_contexts(machine, machine.modules))
-    async with AsyncExitStack() as stack:
-        client, running = await stack.enter_async_context(reach(machine))
-        node = await stack.enter_async_context(join(machine, client, composition, (), tell))
-        if running is None:
-            await stack.enter_async_context(background(keep_head(node.world, machine.state, clock, tell)))
-        await node.world.until_caught_up()
+    async with joined(machine) as node:
         stops = stops_projection(machine, given.subject, given.sequence)
         if not stops and not await stands_still(node.log, given.subject, given.sequence):
             check_stopped(node.world, given.subject, given.sequence)

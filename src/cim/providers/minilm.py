@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from tokenizers import Tokenizer
 
+from cim.providers.networks import network
 from cim.providers.weights import verified
 
 __all__ = ["MiniLM"]
@@ -42,12 +42,7 @@ class MiniLM:
         self._tokenizer = Tokenizer.from_str(verified(_installed(*_TOKENIZER)).decode("utf-8"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            verified(_installed(*_MODEL)), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = network(_installed(*_MODEL), arena=True)
 
     def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
         """A vector of unit length for each text."""

@@ -15,10 +15,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from cim.providers.weights import verified
+from cim.providers.networks import InferenceSession, network
 
 __all__ = ["Finder", "Letter", "Reader", "Strip", "decoded"]
 
@@ -74,7 +73,7 @@ class Finder:
     """Finds the lines of print on a page; safe to call from several threads at once."""
 
     def __init__(self, weights: Path) -> None:
-        self._session = _session(weights)
+        self._session = _network(weights)
 
     def strips(self, page: Grey) -> Iterator[Strip]:
         """The lines on the page, in no order. Some come in several pieces."""
@@ -133,7 +132,7 @@ class Reader:
     """Reads a line of print; safe to call from several threads at once."""
 
     def __init__(self, weights: Path, *, all_letters: bool) -> None:
-        self._session = _session(weights)
+        self._session = _network(weights)
         letters = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
         letters = ["", *(_half_width(letter) for letter in letters), " "]
         self._kept = np.array([n for n, letter in enumerate(letters) if all_letters or _is_latin(letter)])
@@ -182,15 +181,11 @@ def _signed(grey: NDArray[Any]) -> Floats:
     return grey.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
 
 
-def _session(weights: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    # A worker has one core; memory that a large page took is given back after it.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(verified(weights), options, providers=["CPUExecutionProvider"])
+def _network(weights: Path) -> InferenceSession:
+    # Memory that a large page took is given back after it.
+    return network(weights, arena=False)
 
 
-def _answer(session: onnxruntime.InferenceSession, picture: Floats) -> Floats:
+def _answer(session: InferenceSession, picture: Floats) -> Floats:
     answer: Floats = session.run(None, {session.get_inputs()[0].name: picture})[0]
     return answer

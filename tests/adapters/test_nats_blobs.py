@@ -8,10 +8,13 @@ import signal
 import pytest
 
 from cim.adapters.nats.blobs import BUCKET, STREAM, NatsBlobs
+from cim.adapters.system import SystemClock
+from cim.log.backoff import outlast
 from cim.ports.blobs import BlobMissing, BlobStore
 from cim.ports.log import LinkLost
 from cim.testing.bare_leaf import BareLeaf
 from cim.testing.blobs_conformance import BlobsConformance, noise
+from cim.testing.log_conformance import DEADLINE
 
 
 class TestNatsBlobs(BlobsConformance):
@@ -79,6 +82,6 @@ async def test_an_upload_that_was_cut_does_not_count_as_held(leaf: BareLeaf, nat
         await keeping
     digest = hashlib.sha256(content).hexdigest()
     with pytest.raises(BlobMissing, match=f"{digest} is not in"):
-        await nats_blobs.load(digest)
+        await outlast(lambda: nats_blobs.load(digest), SystemClock(), DEADLINE)
     await nats_blobs.keep(content, "image/png")
     assert await nats_blobs.load(digest) == content

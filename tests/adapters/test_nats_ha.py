@@ -17,7 +17,8 @@ from cim.actors.request import Receipt
 from cim.adapters.nats.blobs import STREAM as CONTENTS
 from cim.adapters.nats.blobs import NatsBlobs
 from cim.adapters.nats.direct import whole
-from cim.adapters.nats.link import ask_api, connect, refusal
+from cim.adapters.nats.lean import ask_api, lean_of
+from cim.adapters.nats.link import connect, refusal
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.nats.stream import MUST_BE, STREAM, open_stream
 from cim.adapters.system import SystemClock
@@ -170,7 +171,7 @@ async def test_a_read_that_a_lagging_replica_answers_is_asked_again(client: Clie
     for number in range(3):
         await store(log, commit(f"evt.documents.Document.d{number}", f"id-{number}"))
     replica = _Lagging(log, answers)
-    reading = whole(client, STREAM, "evt.>", 0, replica.read, lambda one: one.sequence)
+    reading = whole(lean_of(client), STREAM, "evt.>", 0, replica.read, lambda one: one.sequence)
     assert [one.sequence async for one in reading] == [1, 2, 3]
     assert replica.asked == answers + 1
 
@@ -180,7 +181,7 @@ async def test_a_replica_that_never_catches_up_is_a_lost_link(client: Client) ->
     await store(log, commit("evt.documents.Document.a", "a"))
     replica = _Lagging(log, 1_000_000)
     with pytest.raises(LinkLost, match="replicas are behind: at 0, the leader at 1"):
-        async for _ in whole(client, STREAM, "evt.>", 0, replica.read, lambda one: one.sequence):
+        async for _ in whole(lean_of(client), STREAM, "evt.>", 0, replica.read, lambda one: one.sequence):
             pass
 
 

@@ -3,11 +3,15 @@
 import asyncio
 import os
 import signal
+from typing import Any
+from urllib.parse import urlparse
 
 import pytest
+from nats.aio.client import Srv
 from nats.aio.msg import Msg
 
-from cim.adapters.nats.link import _within, ask, connect
+from cim.adapters.nats.lean import ask
+from cim.adapters.nats.link import _Steadfast, _within, connect
 from cim.adapters.nats.log import NatsLog
 from cim.ports.log import LinkLost
 from cim.testing.bare_leaf import BareLeaf
@@ -81,6 +85,30 @@ async def test_no_server_is_told_with_its_address(leaf: BareLeaf) -> None:
     async with asyncio.timeout(DEADLINE):
         with pytest.raises(LinkLost, match=f"no connection to the leaf at {url}"):
             await connect(url, leaf.user, "late", patience=0.2).__aenter__()
+
+
+async def test_a_node_that_says_nothing_is_left_with_no_connection_open() -> None:
+    """As one does that stands still: the kernel takes the connection, and nobody greets."""
+    left: asyncio.Queue[str] = asyncio.Queue()
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        left.put_nowait("left")
+
+    client = _Steadfast()
+    client.options = {"connect_timeout": 2}
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    async with server:
+        node = Srv(urlparse(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        await client._connect_to_server(node)
+        await client._connect_to_server(node)
+        async with asyncio.timeout(DEADLINE):
+            await left.get()
+        transport: Any = client._transport
+        transport.close()
+        await left.get()
 
 
 async def test_work_that_swallows_a_cancellation_is_given_up_all_the_same() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cim.adapters.nats.link import ask_api, connect, refusal
+from cim.adapters.nats.lean import ask_api
+from cim.adapters.nats.link import connect, refusal
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.nats.stream import MUST_BE, STREAM, is_ready, make_ready, open_stream
 from cim.adapters.system import SystemClock
@@ -214,6 +215,7 @@ async def test_bytes_that_are_no_text_end_no_connection(
     leaf: BareLeaf, nats_log: NatsLog, raw: bytes
 ) -> None:
     await leaf.client._send_command(raw)
+    await leaf.client._flush_pending(force_flush=True)  # or the ping of a flush may pass it
     await leaf.client.flush()
     async with asyncio.timeout(20):
         await store(nats_log, commit("evt.documents.Document.a", "a"))
@@ -229,13 +231,13 @@ async def test_bytes_that_are_no_text_end_no_connection(
 async def test_the_end_is_not_reached_before_what_the_leader_of_a_cluster_holds(
     nats_log: NatsLog, monkeypatch: pytest.MonkeyPatch, before: int
 ) -> None:
-    async def ahead(wire: object) -> int:
+    async def ahead(wire: object, stream: str) -> int:
         return before + 1
 
     await store_many(nats_log, before)
     # As it is where the node that one follows at has not heard of the newest commit yet.
-    monkeypatch.setattr("cim.adapters.nats.log.replicas_of", lambda client: 3)
-    monkeypatch.setattr("cim.adapters.nats.reading._newest", ahead)
+    monkeypatch.setattr("cim.adapters.nats.lean.replicas_of", lambda client: 3)
+    monkeypatch.setattr("cim.adapters.nats.reading.newest_of_all", ahead)
     all_there = asyncio.Event()
 
     async def come_late() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cim.adapters.nats.link import ask_api, connect
+from cim.adapters.nats.lean import ask_api
+from cim.adapters.nats.link import connect
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.nats.stream import MUST_BE, STREAM, is_ready
 from cim.leaf.accounts import Credentials

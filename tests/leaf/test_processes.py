@@ -15,7 +15,8 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 
-from cim.adapters.nats.link import ask, connect
+from cim.adapters.nats.lean import ask
+from cim.adapters.nats.link import connect
 from cim.adapters.nats.log import NatsLog
 from cim.contract import codec
 from cim.contract.envelope import Origin
@@ -69,7 +70,7 @@ async def order(client: Client, id: str, item: str, seconds: float = 0.0) -> Non
         except LinkLost:
             await asyncio.sleep(delay)
             continue
-        said = msgspec.json.decode(answer.data, type=dict[str, Any])
+        said = msgspec.json.decode(answer, type=dict[str, Any])
         if not said.get("again"):
             assert said.get("entity") == id, said
             return

@@ -16,7 +16,8 @@ import msgspec
 from nats.aio.client import Client
 
 from cim.adapters.nats.blobs import NatsBlobs
-from cim.adapters.nats.link import ask, connect
+from cim.adapters.nats.lean import ask
+from cim.adapters.nats.link import connect
 from cim.adapters.nats.log import NatsLog
 from cim.cli.archive_file import ArchiveFile, open_archive
 from cim.cli.output import print_json, progress, tell
@@ -177,7 +178,7 @@ class _Writing:
 
     async def add(self, commit: Commit) -> None:
         """Send the next commit."""
-        if isinstance(commit, Stranger):  # on another connection than commits, which would pass it on the way
+        if isinstance(commit, Stranger):  # nothing is expected of its subject: what came before it must stand
             await self.end()
             await self._store_stranger(commit)
             self._last[commit.subject] = commit.sequence
@@ -207,7 +208,7 @@ class _Writing:
             )
 
     async def _store_stranger(self, message: Stranger) -> None:
-        answer = msgspec.json.decode((await ask(self._client, message.subject, message.body)).data)
+        answer = msgspec.json.decode(await ask(self._client, message.subject, message.body))
         if answer.get("seq") != message.sequence:
             raise CimError(f"{message.subject} at sequence {message.sequence} was not stored there: {answer}")
 

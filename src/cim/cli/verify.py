@@ -9,7 +9,7 @@ import msgspec
 from nats.aio.client import Client
 
 from cim.adapters.nats.blobs import NatsBlobs
-from cim.adapters.nats.link import ask
+from cim.adapters.nats.lean import ask
 from cim.adapters.nats.log import NatsLog
 from cim.cli.output import print_json, progress
 from cim.cli.place import find_machine, reach, run_until_stopped
@@ -88,7 +88,7 @@ class Replay:
 async def _told(client: Client) -> dict[str, Any]:
     """What the running leaf's world says of itself."""
     answer = await ask(client, query("cim", "world", "cli"), b"", 10.0)
-    return msgspec.json.decode(answer.data, type=dict[str, Any])
+    return msgspec.json.decode(answer, type=dict[str, Any])
 
 
 async def _kept_keys(log: NatsLog, machine: Machine) -> list[str]:

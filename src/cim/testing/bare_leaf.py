@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nats.aio.client import Client
 
-from cim.adapters.nats.link import ask_api, connect
+from cim.adapters.nats.lean import ask_api
+from cim.adapters.nats.link import connect
 from cim.adapters.nats.stream import STREAM
 from cim.leaf.accounts import Credentials, Keys, machine_credentials
 from cim.leaf.cluster import Cluster

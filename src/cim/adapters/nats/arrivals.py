@@ -7,6 +7,7 @@ message, the way that names what is off.
 
 import asyncio
 import re
+from typing import Generic, NamedTuple, TypeVar
 
 from cim.adapters.nats.wire import Wire
 from cim.contract.block import parse_headers, plain_form
@@ -43,12 +44,15 @@ nobody heard of it yet, and after how many seconds."""
 _PLACE = re.compile(rb"\r\nNats-Subject: ([^\r]+)\r\nNats-Sequence: ([0-9]+)\r\n")
 
 
-class _Arrivals:
+T = TypeVar("T")
+
+
+class _Arrivals(Generic[T]):
     """What comes to an inbox of its own, in its order."""
 
     def __init__(self, wire: Wire) -> None:
         self._wake = asyncio.Event()
-        self._commits: list[Commit] = []
+        self._came: list[T] = []
         self._trouble: str | None = None
         self._whole = False
         self._wire = wire
@@ -70,12 +74,12 @@ class _Arrivals:
         self._trouble = self._trouble or trouble
         self._wake.set()
 
-    async def came(self, patience: float, silent: str) -> list[Commit]:
-        """The commits that are here now, something waited for; none where something else came.
+    async def came(self, patience: float, silent: str) -> list[T]:
+        """What is here now, something waited for; nothing where something else came.
 
         Raises :class:`LinkLost` where nothing more comes, or nothing came for ``patience`` seconds.
         """
-        if not self._commits and self._trouble is None and not self._whole:
+        if not self._came and self._trouble is None and not self._whole:
             self._wake.clear()
             try:
                 async with asyncio.timeout(patience):
@@ -83,35 +87,64 @@ class _Arrivals:
             except TimeoutError as late:
                 self._wire.doubt()
                 raise LinkLost(silent) from late
-        commits, self._commits = self._commits, []
-        if not commits and self._trouble is not None:
+        came, self._came = self._came, []
+        if not came and self._trouble is not None:
             raise LinkLost(self._trouble)
-        return commits
+        return came
 
 
-class Page(_Arrivals):
-    """What one batched direct get brings. ``more`` says whether there is a next page."""
+class Batch(_Arrivals[T]):
+    """What one batched direct get brings: ``last`` is the sequence of the last message that came, ``more``
+    says whether there is a next batch."""
 
     more = False
-    _any = False
+    last = 0
 
     @property
     def over(self) -> bool:
         """Whether the server said that this was all, and all of it was taken."""
-        return self._whole and not self._commits
+        return self._whole and not self._came
 
     def take(self, subject: str, reply: str, block: bytes, body: bytes) -> None:
         self._wake.set()
         # The server writes its own lines behind those of the message.
         told = _PLACE.match(block, max(block.rfind(b"\r\nNats-Subject: "), 0))
         if told is not None:
-            self._any = True
-            self._commits.append(_commit(told[1].decode(errors="replace"), block, body, int(told[2])))
+            self.last = int(told[2])
+            self._came.append(self.made(told[1].decode(errors="replace"), block, body, self.last))
         elif block[9:12] in (b"204", b"404"):
             self._whole = True
-            self.more = self._any and parse_headers(block).get("Nats-Num-Pending", "0") != "0"
+            self.more = bool(self.last) and parse_headers(block).get("Nats-Num-Pending", "0") != "0"
         else:
             self._fail(f"read failed: {block[9:60]!r}")
+
+    def take_run(self, data: bytes, place: int) -> int:
+        return place
+
+    def made(self, subject: str, block: bytes, body: bytes, sequence: int) -> T:
+        """What a message is handed on as."""
+        raise NotImplementedError
+
+
+class Part(NamedTuple):
+    """A part of a content: where it stands, and its bytes."""
+
+    sequence: int
+    body: bytes
+
+
+class Parts(Batch[Part]):
+    """The parts of a content."""
+
+    def made(self, subject: str, block: bytes, body: bytes, sequence: int) -> Part:
+        return Part(sequence, body)
+
+
+class Page(Batch[Commit]):
+    """Commits, in runs where they look as a machine's own do."""
+
+    def made(self, subject: str, block: bytes, body: bytes, sequence: int) -> Commit:
+        return _commit(subject, block, body, sequence)
 
     def take_run(self, data: bytes, place: int) -> int:
         while (found := _FOUND.match(data, place)) is not None:
@@ -121,12 +154,12 @@ class Page(_Arrivals):
             if int(head) != len(block) or int(listener) != self.number or data[end : end + 2] != b"\r\n":
                 break  # what is off, or not all here, is for the general way to tell
             body = data[start:end]
-            self._commits.append(read_plain(subject.decode(), type.decode(), block, body, int(sequence)))
-            place = end + 2
+            self.last, place = int(sequence), end + 2
+            self._came.append(read_plain(subject.decode(), type.decode(), block, body, self.last))
         return place
 
 
-class Pull(_Arrivals):
+class Pull(_Arrivals[Commit]):
     """What a consumer brings. ``wanted`` is how many messages it was asked for and did not bring yet,
     ``at_end`` whether the newest one that came was the last of all, ``unheard`` how often it was asked
     where nobody had heard of it yet."""
@@ -149,7 +182,7 @@ class Pull(_Arrivals):
             self._delivered += 1
             self.wanted -= 1
             self.at_end = pending == "0"
-            self._commits.append(_commit(subject, block, body, int(sequence)))
+            self._came.append(_commit(subject, block, body, int(sequence)))
         return None
 
     def take_run(self, data: bytes, place: int) -> int:
@@ -163,7 +196,7 @@ class Pull(_Arrivals):
             if int(number) != delivered + 1:
                 break
             body = data[start:end]
-            self._commits.append(read_plain(subject.decode(), type.decode(), block, body, int(sequence)))
+            self._came.append(read_plain(subject.decode(), type.decode(), block, body, int(sequence)))
             delivered, pending, place = delivered + 1, left, end + 2
         if pending:
             self.wanted -= delivered - self._delivered

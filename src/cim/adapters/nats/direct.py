@@ -1,31 +1,37 @@
-"""Reading a stream page by page with batched direct gets: nothing is made on the server for it."""
+"""Reading what a stream holds as its leader holds it: nothing is made on the server for it."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable
-from functools import partial
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-import msgspec
-from nats import errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-
-from cim.adapters.nats.link import ask_api, noticing_loss, refusal, replicas_of
+from cim.adapters.nats.lean import Lean
+from cim.adapters.nats.link import refusal
+from cim.adapters.nats.wire import Wire
 from cim.ports.log import LinkLost
 
-NO_MESSAGE = 10037
+_NO_MESSAGE = 10037
 """The server's code for: there is no such message."""
 
-_PAGE = 256
 _SILENCE = 2.0
 _GLANCE = 0.01
-
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stored message as it stands: its header block is empty where it has none."""
+
+    sequence: int
+    subject: str
+    block: bytes
+    body: bytes
+
+
 async def whole(
-    client: Client,
+    lean: Lean,
     stream: str,
     subject: str,
     after: int,
@@ -37,7 +43,7 @@ async def whole(
     A direct get is answered by any replica, and in a cluster it may lag behind: then it is asked again.
     Raises :class:`LinkLost` where none has caught up in two seconds.
     """
-    newest = await newest_on(client, stream, subject) if replicas_of(client) > 1 else 0
+    newest = await newest_on(lean, stream, subject) if lean.replicas > 1 else 0
     glances = int(_SILENCE / _GLANCE)
     for _ in range(glances):
         async for one in read(after):
@@ -49,81 +55,35 @@ async def whole(
     raise LinkLost(f"{subject}: the replicas are behind: at {after}, the leader at {newest}")
 
 
-async def newest_on(client: Client, stream: str, subject: str) -> int:
+async def newest_on(lean: Lean, stream: str, subject: str) -> int:
     """The sequence of the last message on a subject, as the stream's leader holds it; 0 for none.
 
     Raises :class:`LinkLost`.
     """
-    answer = await ask_api(client, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
+    found = await held(lean, stream, {"last_by_subj": subject})
+    return 0 if found is None else found.sequence
+
+
+async def held(asked: Lean | Wire, stream: str, wanted: dict[str, Any]) -> Found | None:
+    """A message as the stream's leader holds it (``seq``, ``last_by_subj``, ``next_by_subj``), or None.
+
+    A direct get may be answered by a replica that lags behind, this is not. Raises :class:`LinkLost`.
+    """
+    answer = await asked.ask_api(f"STREAM.MSG.GET.{stream}", wanted)
     trouble = refusal(answer)
     if trouble is None:
-        return int(answer["message"]["seq"])
-    if trouble[0] == NO_MESSAGE:
-        return 0
-    raise LinkLost(f"{subject}: the last message was not told: {trouble[1]} (code {trouble[0]})")
+        told = answer["message"]
+        block, body = (base64.b64decode(told.get(part, "")) for part in ("hdrs", "data"))
+        return Found(int(told["seq"]), told["subject"], block, body)
+    if trouble[0] == _NO_MESSAGE:
+        return None
+    raise LinkLost(f"stream {stream}: {wanted} was not read: {trouble[1]} (code {trouble[0]})")
 
 
-def messages(client: Client, stream: str, subject: str, after: int = 0) -> AsyncIterator[Msg]:
-    """The stored messages on a subject (``*`` and ``>`` as wildcards) past the sequence ``after``, in
-    order; ends at the newest. Each tells its place in its headers. Raises :class:`LinkLost`."""
-    read = partial(_pages, client, stream, subject)
-    return whole(client, stream, subject, after, read, sequence_of)
-
-
-async def _pages(client: Client, stream: str, subject: str, after: int) -> AsyncIterator[Msg]:
-    while True:
-        try:
-            page, more = await _page(client, stream, subject, after)
-        except errors.Error as error:
-            raise LinkLost(f"{subject}: read failed: {type(error).__name__} {error}".rstrip()) from error
-        for message in page:
-            yield message
-        if not more:
-            return
-        after = sequence_of(page[-1])
-
-
-def sequence_of(message: Msg) -> int:
-    """The sequence of a message that a direct get brought."""
-    return int((message.headers or {})["Nats-Sequence"])
-
-
-async def _page(client: Client, stream: str, subject: str, after: int) -> tuple[list[Msg], bool]:
-    """One batched direct get: its messages, and whether there are more."""
-    inbox = client.new_inbox()
-    answers: asyncio.Queue[Msg | None] = asyncio.Queue()
-    subscription = await client.subscribe(
-        inbox, cb=answers.put, pending_msgs_limit=-1, pending_bytes_limit=-1
-    )
-    query = {"seq": after + 1, "next_by_subj": subject, "batch": _PAGE}
-    try:
-        with noticing_loss(client, lambda: answers.put_nowait(None)):
-            await client.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(query), reply=inbox)
-            return await _gather(answers, f"{subject} behind sequence {after}")
-    finally:
-        if not client.is_closed:
-            await subscription.unsubscribe()
-
-
-async def _gather(answers: "asyncio.Queue[Msg | None]", what: str) -> tuple[list[Msg], bool]:
-    page: list[Msg] = []
-    while True:
-        try:
-            async with asyncio.timeout(_SILENCE):
-                message = await answers.get()
-        except TimeoutError as silent:
-            raise LinkLost(f"{what}: a read was not answered") from silent
-        if message is None:
-            raise LinkLost(f"{what}: the link was lost in the middle of a read")
-        headers = message.headers or {}
-        if "Nats-Sequence" in headers:
-            # A stored message tells its place, whatever its own headers say of a status.
-            page.append(message)
-            continue
-        match headers.get("Status"):
-            case "204":
-                return page, bool(page) and headers.get("Nats-Num-Pending", "0") != "0"
-            case "404":
-                return page, False
-            case status:
-                raise LinkLost(f"{what}: read failed: {status} {headers.get('Description', '')}")
+async def newest_of_all(asked: Lean | Wire, stream: str) -> int:
+    """The sequence of a stream's last message, as its leader holds it; raises :class:`LinkLost`."""
+    answer = await asked.ask_api(f"STREAM.INFO.{stream}", {})
+    trouble = refusal(answer)
+    if trouble is not None:
+        raise LinkLost(f"stream {stream}: {trouble[1]} (code {trouble[0]})")
+    return int(answer["state"]["last_seq"])

@@ -1,19 +1,21 @@
-"""One connection to a leaf's server, with the errors of the client turned into the machine's own."""
+"""The general connection to a leaf's server: it says where the leaf is and as whom one comes, and publishes.
+
+All that is asked goes over the lean ones beside it (:mod:`cim.adapters.nats.lean`).
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-import msgspec
 from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from cim.ports.log import LinkLost, LogRefused
+from cim.ports.log import LinkLost
 
 
 class Credentials(Protocol):
@@ -43,7 +45,7 @@ async def connect(
     to begin with after ``patience`` seconds.
     """
     client = _Steadfast()
-    watch = _Watch(client, name, trouble)
+    watch = _Watch(name, trouble)
     place = _PLACES[client] = Place(url, credentials, name, trouble)
     try:
         try:
@@ -56,9 +58,7 @@ async def connect(
         del _PLACES[client]
         for close in place.closing:
             close()
-        # A server that is gone cannot be drained; closing is enough, all writes were acknowledged.
-        with suppress(errors.Error, asyncio.TimeoutError, OSError):
-            await client.close()
+        await _close(client)
 
 
 async def _open(client: Client, url: str, credentials: Credentials, watch: "_Watch") -> None:
@@ -80,11 +80,25 @@ async def _open(client: Client, url: str, credentials: Credentials, watch: "_Wat
     )
 
 
+async def _close(client: Client) -> None:
+    """A server that is gone cannot be drained; closing is enough, all writes were acknowledged.
+
+    In a task of its own: where the client is about to reconnect it cancels what it waits for itself, and that
+    would look as if whoever closes had been cancelled.
+    """
+    closing = asyncio.ensure_future(client.close())
+    await asyncio.wait([closing])
+    if not closing.cancelled():
+        with suppress(errors.Error, asyncio.TimeoutError, OSError):
+            closing.result()
+
+
 async def _within(patience: float, work: Coroutine[Any, Any, None]) -> None:
     """Await it for so long; raises :class:`TimeoutError`.
 
-    The client may swallow a cancellation (see :func:`_end_if_cancelled`) and go on, for ever where the server
-    refuses it each time: so it is told again.
+    The client may swallow a cancellation and go on, for ever where the server refuses it each time: so it is
+    told again. (It waits by ``asyncio.wait_for``, which on Python 3.11 returns what came and forgets that its
+    task was cancelled, when both happen at once.)
     """
     task = asyncio.ensure_future(work)
     try:
@@ -99,8 +113,17 @@ async def _within(patience: float, work: Coroutine[Any, Any, None]) -> None:
 
 
 class _Steadfast(Client):
-    """The client, but that no subject ends its reading: the server takes any bytes for one, and where the
-    client cannot decode them it stops hearing anything, for good."""
+    """The client, but that no subject ends its reading, and that it leaves no connection open behind it.
+
+    The server takes any bytes for a subject: where the client cannot decode them it stops hearing anything,
+    for good. And a node that stands still takes a connection and says nothing: the client then turns to the
+    next one and forgets this one.
+    """
+
+    async def _connect_to_server(self, s: Any) -> None:
+        if self._transport is not None:
+            self._transport.close()  # type: ignore[no-untyped-call]
+        await super()._connect_to_server(s)
 
     def _build_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
@@ -113,14 +136,12 @@ class _Steadfast(Client):
 class _Watch:
     """What the client calls when something happens to its connection."""
 
-    def __init__(self, client: Client, name: str, trouble: Callable[[str], None]) -> None:
+    def __init__(self, name: str, trouble: Callable[[str], None]) -> None:
         self.name = name
         self.closing = False
-        self._client, self._trouble = client, trouble
-        _LISTENERS[client] = []
+        self._trouble = trouble
 
     async def lost(self) -> None:
-        _give_up_waiting(self._client)
         if not self.closing:
             self._trouble(f"{self.name}: the link to the leaf was lost")
 
@@ -174,77 +195,7 @@ def replicas_of(client: Client) -> int:
     return 3 if client._server_info.get("cluster") else 1
 
 
-_LISTENERS: "WeakKeyDictionary[Client, list[Callable[[], None]]]" = WeakKeyDictionary()
-
-
-@contextmanager
-def noticing_loss(client: Client, listener: Callable[[], None]) -> Iterator[None]:
-    """Have ``listener`` called when a connection of :func:`connect` is lost, while the block runs."""
-    listeners = _LISTENERS.get(client, [])
-    listeners.append(listener)
-    try:
-        yield
-    finally:
-        listeners.remove(listener)
-
-
-def _give_up_waiting(client: Client) -> None:
-    """End each wait for an answer of a server that is gone: none will come, and the sooner whoever
-    asked knows it, the sooner it asks again."""
-    for listener in tuple(_LISTENERS[client]):
-        listener()
-    for answer in tuple(client._resp_map.values()):
-        if not answer.done():
-            answer.set_exception(errors.ConnectionClosedError())
-
-
 _AGAIN = 0.05
-_FRAME = len("NATS/1.0\r\n\r\n")
-
-
-async def ask(
-    client: Client,
-    subject: str,
-    payload: bytes,
-    patience: float = 2.0,
-    headers: Mapping[str, str] | None = None,
-) -> Msg:
-    """One request; raises :class:`LinkLost` where no answer came, :class:`LogRefused` if too large."""
-    # The client counts the body alone. The server counts the headers, too, and cuts the connection.
-    lines = [len(name) + len(value.encode()) + 4 for name, value in (headers or {}).items()]
-    size = len(payload) + (sum(lines) + _FRAME if lines else 0)
-    if size > client.max_payload:
-        raise LogRefused(
-            f"{subject}: {size:,} bytes are more than the leaf takes in one message "
-            f"({client.max_payload:,}): put large content into a Blob"
-        )
-    try:
-        answer = await client.request(
-            subject, payload, timeout=patience, headers=dict(headers) if headers else None
-        )
-        _end_if_cancelled()
-        return answer
-    except (TimeoutError, errors.Error, OSError) as error:
-        raise LinkLost(
-            f"{subject}: no answer from the leaf: {type(error).__name__} {error}".rstrip()
-        ) from error
-
-
-def _end_if_cancelled() -> None:
-    """Raise the cancellation that the client may have swallowed.
-
-    It waits by ``asyncio.wait_for``, which on Python 3.11 returns the answer and forgets that its task
-    was cancelled, when both happen at once (mended in Python 3.12).
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
-async def ask_api(client: Client, call: str, body: Any, patience: float = 2.0) -> dict[str, Any]:
-    """One call of the JetStream API; its answer as it stands, errors included."""
-    answer = await ask(client, f"$JS.API.{call}", msgspec.json.encode(body), patience)
-    return msgspec.json.decode(answer.data, type=dict[str, Any])
 
 
 def refusal(answer: dict[str, Any]) -> tuple[int, str] | None:

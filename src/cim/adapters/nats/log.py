@@ -1,9 +1,8 @@
 """The log over JetStream: one message an append, direct reads, one pull consumer to follow.
 
-What every event passes goes over lean connections; what is seldom asked, over the general client.
+All of it goes over lean connections, which heal by being made anew.
 """
 
-import base64
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
@@ -12,9 +11,8 @@ from typing import Self
 import msgspec
 from nats.aio.client import Client
 
-from cim.adapters.nats.direct import NO_MESSAGE, whole
+from cim.adapters.nats.direct import held, newest_of_all, whole
 from cim.adapters.nats.lean import lean_of
-from cim.adapters.nats.link import ask_api, refusal, replicas_of
 from cim.adapters.nats.reading import follow, read
 from cim.adapters.nats.stream import STREAM, open_stream
 from cim.contract.block import parse_headers
@@ -88,36 +86,24 @@ class NatsLog:
         return _judged(last, body)
 
     async def next_on(self, subject: str, after: int) -> Commit | None:
-        # From the leader: a direct get may be answered by a replica that lags behind.
-        call = f"STREAM.MSG.GET.{STREAM}"
-        answer = await ask_api(self._client, call, {"seq": after + 1, "next_by_subj": subject})
-        trouble = refusal(answer)
-        if trouble is not None:
-            if trouble[0] == NO_MESSAGE:
-                return None
-            raise LinkLost(f"{subject}: read back failed: {trouble[1]} (code {trouble[0]})")
-        found = answer["message"]
-        headers = parse_headers(base64.b64decode(found.get("hdrs", "")))
-        body = base64.b64decode(found.get("data", ""))
-        return stored(found["subject"], headers, body, int(found["seq"]))
+        found = await held(self._lean, STREAM, {"seq": after + 1, "next_by_subj": subject})
+        if found is None:
+            return None
+        return stored(found.subject, parse_headers(found.block), found.body, found.sequence)
 
     async def last(self) -> int:
-        answer = await ask_api(self._client, f"STREAM.INFO.{STREAM}", {})
-        trouble = refusal(answer)
-        if trouble is not None:
-            raise LinkLost(f"stream {STREAM}: {trouble[1]} (code {trouble[0]})")
-        return int(answer["state"]["last_seq"])
+        return await newest_of_all(self._lean, STREAM)
 
     async def read(self, subject: str, after: int = 0) -> AsyncIterator[Commit]:
         pages = partial(read, await self._lean.wire(), subject)
-        async for commit in whole(self._client, STREAM, subject, after, pages, _sequence):
+        async for commit in whole(self._lean, STREAM, subject, after, pages, _sequence):
             yield commit
 
     async def follow(self, after: int) -> AsyncIterator[list[Commit]]:
         # On a connection of its own: a reader that is behind must not hold up an append's answer.
         wire = await self._lean.own("reading")
         try:
-            async for batch in follow(wire, after, in_cluster=replicas_of(self._client) > 1):
+            async for batch in follow(wire, after, in_cluster=self._lean.replicas > 1):
                 yield batch
         finally:
             wire.close()

@@ -6,16 +6,20 @@ the loop in :mod:`cim.log.consumer` opens the log again behind the last commit t
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
 
 import msgspec
 
-from cim.adapters.nats.arrivals import UNHEARD_FOR, Page, Pull
+from cim.adapters.nats.arrivals import UNHEARD_FOR, Batch, Page, Pull
+from cim.adapters.nats.direct import newest_of_all
 from cim.adapters.nats.link import refusal
 from cim.adapters.nats.stream import STREAM
 from cim.adapters.nats.wire import Wire
 from cim.contract.envelope import Commit
 from cim.ports.log import LinkLost
+
+T = TypeVar("T")
 
 _PAGE = 1024
 _PAGE_BYTES = 8 << 20
@@ -36,27 +40,36 @@ _CONSUMER = {
 _NEXT = msgspec.json.encode({"batch": _BATCH, "expires": 30 * _SECOND, "idle_heartbeat": _SECOND // 4})
 
 
-async def read(wire: Wire, subject: str, after: int) -> AsyncIterator[Commit]:
-    """See :meth:`cim.ports.log.Log.read`. What came is handed on while the server still sends the rest."""
+def read(wire: Wire, subject: str, after: int) -> AsyncIterator[Commit]:
+    """See :meth:`cim.ports.log.Log.read`."""
+    return batches(wire, STREAM, subject, after, Page)
+
+
+async def batches(
+    wire: Wire, stream: str, subject: str, after: int, kind: Callable[[Wire], Batch[T]]
+) -> AsyncIterator[T]:
+    """What stands on a stream's subject past ``after``, in order, as batches of a kind; ends at the newest.
+
+    What came is handed on while the server still sends the rest. Raises :class:`LinkLost`.
+    """
     more = True
     while more:
-        page, what = Page(wire), f"{subject} behind sequence {after}"
+        batch, what = kind(wire), f"{subject} behind sequence {after}"
         query = {"seq": after + 1, "next_by_subj": subject, "batch": _PAGE, "max_bytes": _PAGE_BYTES}
         try:
-            wire.publish(f"$JS.API.DIRECT.GET.{STREAM}", page.inbox, b"", msgspec.json.encode(query))
-            while not page.over:
-                for commit in await page.came(_PAGE_SILENCE, f"{what}: a read was not answered"):
-                    yield commit
-                    after = commit.sequence
+            wire.publish(f"$JS.API.DIRECT.GET.{stream}", batch.inbox, b"", msgspec.json.encode(query))
+            while not batch.over:
+                for one in await batch.came(_PAGE_SILENCE, f"{what}: a read was not answered"):
+                    yield one
         finally:
-            wire.hush(page.number)
-        more = page.more
+            wire.hush(batch.number)
+        more, after = batch.more, batch.last
 
 
 async def follow(wire: Wire, after: int, *, in_cluster: bool) -> AsyncIterator[list[Commit]]:
     """See :meth:`cim.ports.log.Log.follow`."""
     # In a cluster the consumer may be at a node that lags behind, whose end is not the log's.
-    newest = await _newest(wire) if in_cluster else 0
+    newest = await newest_of_all(wire, STREAM) if in_cluster else 0
     wanted = {"stream_name": STREAM, "config": {**_CONSUMER, "opt_start_seq": after + 1}}
     answer = await wire.ask_api(f"CONSUMER.CREATE.{STREAM}", wanted)
     trouble = refusal(answer)
@@ -81,12 +94,3 @@ async def follow(wire: Wire, after: int, *, in_cluster: bool) -> AsyncIterator[l
     finally:
         wire.hush(pull.number)
         wire.publish(f"$JS.API.CONSUMER.DELETE.{STREAM}.{consumer}", pull.inbox, b"", b"")
-
-
-async def _newest(wire: Wire) -> int:
-    """The sequence of the newest message, as the stream's leader holds it; raises :class:`LinkLost`."""
-    answer = await wire.ask_api(f"STREAM.INFO.{STREAM}", {})
-    trouble = refusal(answer)
-    if trouble is not None:
-        raise LinkLost(f"stream {STREAM}: {trouble[1]} (code {trouble[0]})")
-    return int(answer["state"]["last_seq"])

@@ -4,7 +4,8 @@ from typing import Any
 
 from nats.aio.client import Client
 
-from cim.adapters.nats.link import ask_api, refusal, replicas_of
+from cim.adapters.nats.lean import ask_api
+from cim.adapters.nats.link import refusal, replicas_of
 from cim.contract.subjects import STORED
 from cim.ports.log import LinkLost, LogRefused
 

@@ -135,9 +135,9 @@ class Wire(asyncio.Protocol):
         finally:
             self._asked.pop(token, None)
 
-    async def ask_api(self, call: str, body: Any) -> dict[str, Any]:
-        """One call of the JetStream API; its answer as it stands, errors included."""
-        _, answer = await self.ask(f"$JS.API.{call}", b"", msgspec.json.encode(body))
+    async def ask_api(self, call: str, body: Any, patience: float = PATIENCE) -> dict[str, Any]:
+        """One call of the JetStream API; its answer as it stands, errors included. Raises as :meth:`ask`."""
+        _, answer = await self.ask(f"$JS.API.{call}", b"", msgspec.json.encode(body), patience)
         return msgspec.json.decode(answer, type=dict[str, Any])
 
     def publish(self, subject: str, reply: str, block: bytes, body: bytes) -> None:

@@ -5,138 +5,30 @@ import os
 import re
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from cim.adapters.memory.blobs import MemoryBlobs
 from cim.adapters.system import SystemClock
-from cim.contract.composition import compose
-from cim.contract.system import SystemType
 from cim.domain.errors import Failure, Misdeclared
 from cim.leaf.frames import Serve
-from cim.leaf.machine import Limits, load_contexts, load_machine
-from cim.leaf.process import command_line
+from cim.leaf.machine import Limits
 from cim.leaf.worker_process import NICE, Worker
 from cim.leaf.workers import BEHIND, Workers
 
-MODULE = """
-import os, sys, time
-from collections.abc import Iterable
-from typing import Protocol
-from cim import Blobs, Blob, Capability, Changed, Command, Component, Context, Event, Failure, State
-
-trials = Context("trials")
-
-class Begin(Command):
-    trial: str
-
-class Begun(Event):
-    trial: str
-
-@trials.entity(key="trial")
-class Trial(State):
-    what: str = ""
-    def decide(self, command: Begin) -> Iterable[Begun]:
-        return [Begun(command.trial)]
-    def evolve(self, event: Begun) -> "Trial":
-        return self
-
-@trials.component(of=Trial)
-class Result(Component):
-    text: str
-
-class Slow(Capability, Protocol):
-    def step(self, seconds: float) -> None: ...
-
-class Sleeper:
-    def step(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-@trials.system
-def attempt(trial: Changed[Trial], blobs: Blobs, slow: Slow) -> Result | None:
-    match trial.what:
-        case "pid":
-            return Result(str(os.getpid()))
-        case "print":
-            print("to standard output, as native code does", flush=True)
-            os.write(1, b"and past Python")
-        case "hang":
-            while True: pass
-        case "long":
-            for _ in range(6): slow.step(0.3)
-        case "sleep":
-            time.sleep(1.0)
-        case "abort":
-            os.abort()
-        case "exit":
-            sys.exit(7)
-        case "leave":
-            os._exit(7)
-        case "eat":
-            whole = [bytearray(64 * 1024 * 1024) for _ in range(1000)]
-        case "raise":
-            raise KeyError("no such page")
-        case "refuse":
-            raise Failure("the paper is blank")
-        case "stop":
-            next(iter(()))
-        case "nothing":
-            return None
-        case "content":
-            blob = blobs.keep(b"a" * 3_000_000, "text/plain")
-            return Result(f"{blob.sha256} {len(blobs.load(blob))}")
-        case "missing":
-            blobs.load(Blob("ab" * 32, 1, "text/plain"))
-    return Result(trial.what)
-"""
-TOML = """name = "trials"
-modules = ["trials_module.trials"]
-
-[providers]
-Slow = "trials_module.trials:Sleeper"
-"""
-
-DEADLINE = 30.0
-"""Seconds after which a run counts as hung."""
-
-GENEROUS = Limits(seconds=20.0)
-
-
-class Trials:
-    """A machine whose one system does what the trial says."""
-
-    def __init__(self, folder: Path) -> None:
-        (folder / "trials_module").mkdir()
-        (folder / "trials_module" / "trials.py").write_text(MODULE)
-        (folder / "machine.toml").write_text(TOML)
-        self.folder, self.blobs, self.told = folder, MemoryBlobs(), list[str]()
-        machine = load_machine(folder)
-        self.system: SystemType = compose(load_contexts(machine, machine.modules)).systems[0]
-
-    @asynccontextmanager
-    async def open(self, limits: Limits = GENEROUS, count: int = 1) -> AsyncIterator[Workers]:
-        serve = Serve(str(self.folder), ("trials_module.trials",), (str(self.system),), limits.memory_mb)
-        workers = Workers(serve, limits, self.blobs, SystemClock(), self.told.append)
-        try:
-            await workers.open(count)
-            yield workers
-        finally:
-            await workers.close()
-
-    async def run(self, workers: Workers, what: str, aside: Callable[[], None] = lambda: None) -> str | None:
-        state = self.system.reads[0].type(what)
-        async with asyncio.timeout(DEADLINE):
-            (output,) = await workers.run(self.system, {"trial": state}, aside)
-        return None if output is None else str(getattr(output, "text"))  # noqa: B009
+from .trials import DEADLINE, GENEROUS, THREAD, TOML, Trials, children, forked, until
 
 
 @pytest.fixture(scope="module")
 def trials(tmp_path_factory: pytest.TempPathFactory) -> Trials:
     return Trials(tmp_path_factory.mktemp("trials"))
+
+
+@pytest.fixture(scope="module")
+def threaded(tmp_path_factory: pytest.TempPathFactory) -> Trials:
+    """The same with a module that starts a thread when it is loaded."""
+    return Trials(tmp_path_factory.mktemp("threaded"), THREAD)
 
 
 async def test_a_system_runs_in_another_process_and_the_same_one_again(trials: Trials) -> None:
@@ -281,13 +173,13 @@ async def test_who_takes_the_place_of_a_run_aside_finds_a_worker_ready_and_anoth
             await is_aside.wait()
         assert await trials.run(workers, "pid") == str(spare.process.pid)
         await until(lambda: len(workers._idle) == 2, "another spare one is ready")
-        assert len(children()) == 3, "the one that hangs, one that works, and a spare one"
-        assert {frozenset(stands_back(pid)) for pid in children()} == {
+        assert len(forked()) == 3, "the one that hangs, one that works, and a spare one"
+        assert {frozenset(stands_back(pid)) for pid in forked()} == {
             frozenset({nice}) for nice in (NICE, BEHIND)
         }
         hanging.cancel()
         await asyncio.wait([hanging])
-        await until(lambda: len(children()) == 2, "the one that hung is gone, and none has come for it")
+        await until(lambda: len(forked()) == 2, "the one that hung is gone, and none has come for it")
 
 
 async def test_a_spare_worker_comes_in_for_one_that_crashed_and_is_replaced(trials: Trials) -> None:
@@ -299,18 +191,39 @@ async def test_a_spare_worker_comes_in_for_one_that_crashed_and_is_replaced(tria
         await workers._idle[1].process.wait()
         assert await trials.run(workers, "pid") == spare
         await until(lambda: len(workers._idle) == 2, "there is a spare one again")
-        assert len(children()) == 2
+        assert len(forked()) == 2
 
 
-async def test_a_spare_worker_that_cannot_start_is_told_and_the_others_go_on(
+async def test_a_worker_that_cannot_start_is_told_once_and_comes_when_it_can(
     trials: Trials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trials.told.clear()
-    async with trials.open(Limits(seconds=3.0)) as workers:
+    async with trials.open() as workers:
+        with monkeypatch.context() as broken:
+            broken.setattr("cim.leaf.worker_process.sys.executable", "/bin/false")
+            (seed,) = children()
+            os.kill(seed, signal.SIGKILL)
+            await until(
+                lambda: all(one.process.returncode is not None for one in workers._all), "all are gone"
+            )
+            run = asyncio.create_task(trials.run(workers, "after"))
+            await until(lambda: len(trials.told) == 2, "its end is told")
+        assert await run == "after"
+    assert trials.told == [
+        "a worker that waited is gone: it crashed (SIGKILL)",
+        "a worker does not start: it ended with code 1; trying again",
+    ]
+
+
+async def test_a_spare_worker_that_cannot_start_is_told_and_the_others_go_on(
+    threaded: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with threaded.open(Limits(seconds=3.0)) as workers:
+        threaded.told.clear()
         monkeypatch.setattr("cim.leaf.worker_process.sys.executable", "/bin/false")
-        await until(lambda: bool(trials.told), "its end is told")
-        assert trials.told == ["a worker does not start: it ended with code 1; trying again"], "once"
-        assert await trials.run(workers, "after") == "after"
+        await until(lambda: bool(threaded.told), "its end is told")
+        assert threaded.told == ["a worker does not start: it ended with code 1; trying again"], "once"
+        assert await threaded.run(workers, "after") == "after"
 
 
 def stands_back(pid: int) -> set[int]:
@@ -318,15 +231,6 @@ def stands_back(pid: int) -> set[int]:
     session = Path(f"/proc/{pid}/autogroup")
     told = [int(session.read_text().split()[-1])] if session.exists() else []
     return {os.getpriority(os.PRIO_PROCESS, pid), *told}
-
-
-async def until(done: Callable[[], bool], what: str) -> None:
-    try:
-        async with asyncio.timeout(DEADLINE):
-            while not done():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        pytest.fail(f"it did not come to pass that {what}")
 
 
 async def test_a_worker_that_is_killed_while_it_starts_is_started_again(trials: Trials) -> None:
@@ -349,19 +253,13 @@ async def test_a_worker_that_is_killed_while_it_starts_is_started_again(trials: 
 async def test_workers_that_are_killed_while_they_wait_are_no_runs_fault(trials: Trials) -> None:
     trials.told.clear()
     async with trials.open(count=4) as workers:
-        for pid in children():
+        for pid in forked():
             os.kill(pid, signal.SIGKILL)
         async with asyncio.timeout(DEADLINE):
             while any(one.process.returncode is None for one in workers._idle):  # noqa: ASYNC110
                 await asyncio.sleep(0)
         assert await trials.run(workers, "after") == "after"
         assert trials.told == ["a worker that waited is gone: it crashed (SIGKILL)"] * 4
-
-
-def children() -> list[int]:
-    """The workers that this process started; other tests' servers may be its children, too."""
-    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-    return [int(pid) for pid in found.split() if "cim.leaf.worker" in command_line(int(pid))]
 
 
 @pytest.mark.parametrize(("what", "manner"), [("abort", "SIGABRT"), ("leave", "it ended with code 7")])

@@ -13,12 +13,17 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def main(parent: int, program: list[str]) -> None:
-    """Ask the kernel for SIGTERM at the parent's death, then become ``program``; the pid stays."""
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM) != 0:
+def die_with(parent: int, wish: signal.Signals) -> None:
+    """Let the kernel send us ``wish`` when the parent ends; exits where it is gone already."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, wish) != 0:
         sys.exit(f"prctl(PR_SET_PDEATHSIG): {os.strerror(ctypes.get_errno())}")
     if os.getppid() != parent:
         sys.exit("the parent is gone already")
+
+
+def main(parent: int, program: list[str]) -> None:
+    """Ask the kernel for SIGTERM at the parent's death, then become ``program``; the pid stays."""
+    die_with(parent, signal.SIGTERM)
     os.execv(program[0], program)
 
 

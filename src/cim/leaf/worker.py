@@ -1,11 +1,14 @@
 """A process that runs systems for a leaf, one run after the other, within limits.
 
 It holds no connection and no key: contents come and go through its pipe. What a stranger's file does
-to it ends with it. Started as ``python -m cim.leaf.worker`` by :mod:`cim.leaf.workers`.
+to it ends with it. Started as ``python -m cim.leaf.worker`` by :mod:`cim.leaf.worker_process`; with the
+number of a socket behind it, it becomes a seed where it can be forked, see :mod:`cim.leaf.seed`.
 """
 
 import os
 import resource
+import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +20,7 @@ from cim.contract.composition import compose
 from cim.contract.system import Read, SystemType
 from cim.domain.blob import Blob
 from cim.domain.errors import CimError, Failure
+from cim.leaf import seed
 from cim.leaf.binding import Binding
 from cim.leaf.frames import Frame, Serve, packed, read_frame
 from cim.leaf.machine import load_contexts, load_machine
@@ -31,6 +35,12 @@ class Pipe:
 
     def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
         self._reader, self._writer = reader, writer
+
+    def move_to(self, end: int) -> None:
+        """Go on at one end of a socket: that of a worker that was forked."""
+        self._reader.close()
+        self._writer.close()
+        self._reader, self._writer = os.fdopen(end, "rb"), os.fdopen(os.dup(end), "wb")
 
     def say(self, frame: Frame) -> None:
         """Send a frame."""
@@ -87,20 +97,40 @@ class Stepping:
             yield item
 
 
-def main() -> None:
-    """Serve runs until the leaf closes the pipe."""
+Systems = Mapping[str, tuple[SystemType, Mapping[str, Any]]]
+"""Each system by its full name, with what it needs."""
+
+
+def main(control: socket.socket | None = None) -> None:
+    """Serve runs until the leaf closes the pipe, or let workers be forked who do."""
     pipe = _take_pipe()
     first = pipe.hear()
     if first is None:
         return
     serve = msgspec.convert(first.data, Serve)
     _limit(serve.memory_mb)
+    opened = seed.what_is_open() if control is not None else frozenset[int]()
     try:
         systems = _systems(serve, pipe)
     except CimError as error:
         pipe.say(Frame("refused", str(error)))
         return
-    pipe.say(Frame("ready"))
+    hindrance = seed.hindrance(opened) if control is not None else ""
+    if control is None or hindrance is not None:
+        pipe.say(Frame("ready", hindrance or ""))
+        _serve(pipe, systems)
+        return
+
+    def work(end: int) -> None:
+        pipe.move_to(end)
+        pipe.say(Frame("ready"))
+        _serve(pipe, systems)
+
+    pipe.say(Frame("seed"))
+    seed.Seed(control, work).serve()
+
+
+def _serve(pipe: Pipe, systems: Systems) -> None:
     while (frame := pipe.hear()) is not None:
         system, needs = systems[frame.text]
         try:
@@ -114,6 +144,7 @@ def _take_pipe() -> Pipe:
     reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
+    os.close(nothing)
     os.dup2(2, 1)
     return Pipe(reader, writer)
 
@@ -125,7 +156,7 @@ def _limit(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _systems(serve: Serve, pipe: Pipe) -> dict[str, tuple[SystemType, Mapping[str, Any]]]:
+def _systems(serve: Serve, pipe: Pipe) -> Systems:
     machine = load_machine(Path(serve.folder))
     composition = compose(load_contexts(machine, serve.modules))
     binding = Binding(machine, pipe)
@@ -166,4 +197,4 @@ def _said(output: Any) -> tuple[str, Any] | None:
 
 
 if __name__ == "__main__":
-    main()
+    main(socket.socket(fileno=int(sys.argv[1])) if len(sys.argv) > 1 else None)

@@ -16,6 +16,7 @@ from cim.domain.component import Component
 from cim.domain.errors import CimError, Failure, Misdeclared
 from cim.leaf.frames import Frame, Serve
 from cim.leaf.machine import Limits
+from cim.leaf.seed_process import Nursery
 from cim.leaf.worker_process import Gone, Worker
 from cim.log.backoff import delays, outlast
 from cim.ports.blobs import BlobMissing, BlobStore
@@ -66,7 +67,7 @@ class Workers:
         clock: Clock,
         tell: Callable[[str], None],
     ) -> None:
-        self._serve, self._limits = serve, limits
+        self._nursery, self._limits = Nursery(serve, tell), limits
         self._blobs, self._clock, self._tell = blobs, clock, tell
         self._all: set[Worker] = set()
         # The workers that wait for a run, and as many permits.
@@ -106,6 +107,7 @@ class Workers:
             await asyncio.wait([self._filling])
         while self._all:
             await self._all.pop().end()
+        await self._nursery.close()
 
     async def run(
         self, system: SystemType, given: Mapping[str, Any], aside: Callable[[], None]
@@ -218,7 +220,7 @@ class Workers:
         raise Misdeclared(f"no worker starts: {TRIES} ended, the last because {manner}")
 
     async def _start(self, *, behind: bool = False) -> Worker:
-        worker = await Worker.start(self._serve, self._limits, behind=behind)
+        worker = await self._nursery.worker(behind=behind)
         self._all.add(worker)
         return worker
 

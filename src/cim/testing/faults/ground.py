@@ -203,12 +203,9 @@ class Ground:
         return found
 
     def workers(self) -> list[int]:
-        """The leaves' processes that run systems."""
-        children: list[str] = []
-        for pid in (leaf.pid for leaf in self.leaves):
-            with suppress(OSError):
-                children += Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(pid) for pid in children if "cim.leaf.worker" in command_line(int(pid))]
+        """The leaves' processes that run systems, and those that they were forked from."""
+        loaded = [pid for leaf in self.leaves for pid in _worker_processes(leaf.pid)]
+        return loaded + [pid for one in loaded for pid in _worker_processes(one)]
 
     @asynccontextmanager
     async def parted(self, host: int) -> AsyncIterator[None]:
@@ -255,3 +252,12 @@ class Ground:
     def _part(self, name: str, module: Callable[[], list[str]], inside: Sequence[str] = ()) -> Part:
         said = self.scratch / f"{name.replace(' ', '-')}.txt"
         return Part(name, lambda: [*inside, *self.python, *module()], self.scratch, said)
+
+
+def _worker_processes(parent: int) -> list[int]:
+    """The children of a process that loaded what a worker loads."""
+    try:
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    except OSError:
+        return []
+    return [int(pid) for pid in children if "cim.leaf.worker" in command_line(int(pid))]

@@ -69,7 +69,7 @@ class Strikes:
 
     async def _kill_worker(self, chance: random.Random) -> str:
         running = self._ground.workers()
-        for pid in running[:1]:
+        for pid in chance.sample(running, min(len(running), 1)):
             self._kill(pid, "worker")
         return "a worker killed" if running else "no worker to kill"
 

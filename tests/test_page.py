@@ -16,7 +16,8 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from cim.testing.processes import Place, place, wait_until
+from cim.cli.place import EXAMPLE
+from cim.testing.processes import Place, place, stop_for_now, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -337,7 +338,7 @@ def test_a_page_of_another_origin_gets_nothing_and_changes_nothing(
     history = machine.cim("log", "--json").data
     digest = machine.cim("show", "documents.Document", id_of(machine, "slip-00.png"), "--json").data[0]
     port = int(machine.address.page.rpartition(":")[2])
-    page = FOREIGN % (port, machine.address.websocket_port, digest["state"]["scan"]["sha256"])
+    page = FOREIGN % (port, machine.address.websocket_ports[0], digest["state"]["scan"]["sha256"])
     screen.browser.get(serve(page))
     found = wait_until(lambda: screen.run("return window.found"), "the attempts of the foreign page")
     assert found == dict.fromkeys(("cors", "simple", "socket", "picture"), "refused")
@@ -377,3 +378,37 @@ def test_a_person_sees_where_each_fact_was_read_and_puts_one_right(screen: Scree
     assert after["corrected"]["by"].startswith("page:")
     assert "total" not in [place["fact"] for place in after["value"]["places"]], "it was not read there"
     assert screen.never_loaded_anew()
+
+
+@pytest.fixture
+def ha_machine(new_machine: Place, tmp_path: Path) -> Place:
+    """The documents machine on three nodes, with nothing in it."""
+    shutil.copytree(EXAMPLE, new_machine.folder, ignore=shutil.ignore_patterns(".cim", "__pycache__"))
+    file = new_machine.folder / "machine.toml"
+    file.write_text(file.read_text().replace('durability = "dev"', 'durability = "ha"'))
+    new_machine.up()
+    return new_machine
+
+
+def test_a_page_goes_to_another_node_when_its_own_stands_still(browser: WebDriver, ha_machine: Place) -> None:
+    screen = Screen(browser, ha_machine)
+    screen.open()
+    (ha_machine.folder / "one.txt").write_text("not a picture")
+
+    def hand_in(title: str) -> None:
+        scan = f"scan=@{ha_machine.folder / 'one.txt'}"
+        sent = ha_machine.cim("send", "documents.Receive", f"document={title}", f"title={title}", scan)
+        assert sent.code == 0, sent.err
+        wait_until(lambda: row_of(screen, title), f"the row of {title}")
+
+    hand_in("before")
+    node = int((ha_machine.state / "node-1" / "nats.pid").read_text())
+    stop_for_now(node)
+    try:
+        wait_until(lambda: screen.state != "live", "the page notices")
+        screen.becomes_live()
+        hand_in("meanwhile")
+    finally:
+        os.kill(node, signal.SIGCONT)
+    assert screen.never_loaded_anew()
+    screen.complaints()  # the browser tells of the connection that it lost

@@ -125,7 +125,7 @@ async def browser(blobs: BlobStore) -> AsyncIterator[Browser]:
     world = World(composition)
     commands = CommandDoor(composition, Actors(composition, log, clock, "cim:notes"), world)
     door = PageDoor(
-        page=Page("notes", "", 4222, {}),
+        page=Page("notes", "", (4222,), {}),
         sessions=PageSessions(KEYS, ["notes.board"], clock),
         origins=(ORIGIN, "http://localhost:8600"),
         composition=composition,

@@ -20,7 +20,7 @@ from cim.leaf.lock import LeafAddress, MachineLock
 lock = MachineLock.take(Path(sys.argv[1]))
 if len(sys.argv) > 2:
     import os
-    lock.announce(LeafAddress(os.getpid(), "nats://127.0.0.1:1", 2, sys.argv[2], "jwt", "seed"))
+    lock.announce(LeafAddress(os.getpid(), "nats://127.0.0.1:1", (2,), sys.argv[2], "jwt", "seed"))
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -46,7 +46,7 @@ def hold(folder: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
 
 
 def address(pid: int = 1) -> LeafAddress:
-    return LeafAddress(pid, "nats://127.0.0.1:4222", 4223, "http://127.0.0.1:8080", "token", "SUsecret")
+    return LeafAddress(pid, "nats://127.0.0.1:4222", (4223,), "http://127.0.0.1:8080", "token", "SUsecret")
 
 
 def test_a_second_leaf_is_told_who_runs_and_what_to_do(

@@ -43,7 +43,7 @@ class Reader(HTMLParser):
 def page() -> Page:
     """A page with one view and an upload."""
     upload = Upload("documents.Receive", "scan", "title")
-    return Page("<papers>", "ab12cd34", 4321, {"documents.board": compile_view(board)}, upload)
+    return Page("<papers>", "ab12cd34", (4321,), {"documents.board": compile_view(board)}, upload)
 
 
 def read(page: Page) -> Reader:
@@ -60,7 +60,7 @@ def test_the_browser_is_told_what_it_needs_in_a_script_that_cannot_be_ended(page
     view = data["views"]["board"]
     assert view["query"] == "documents.board"
     assert view["template"]["html"].endswith("<i>&lt;/script&gt;&lt;b&gt;&amp;</i></div>")
-    assert (data["session"], data["websocket"], data["inbox"]) == ("ab12cd34", 4321, "_INBOX_ab12cd34")
+    assert (data["session"], data["websockets"], data["inbox"]) == ("ab12cd34", [4321], "_INBOX_ab12cd34")
     assert data["upload"] == {"command": "documents.Receive", "blob": "scan", "text": "title"}
 
 
@@ -86,7 +86,7 @@ def test_names_and_headings_are_escaped(page: Page) -> None:
 
 
 def test_without_an_upload_nothing_invites_to_one() -> None:
-    page = Page("papers", "ab12cd34", 4321, {"documents.board": compile_view(board)})
+    page = Page("papers", "ab12cd34", (4321,), {"documents.board": compile_view(board)})
     tags = read(page).tags
     assert [one for _, one in tags if "data-pick" in one] == []
     assert page.as_data()["upload"] is None

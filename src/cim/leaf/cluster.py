@@ -75,9 +75,9 @@ class Cluster:
         return ",".join(self._nodes[number].url for number in sorted(self._nodes))
 
     @property
-    def websocket_port(self) -> int:
-        """Where pages connect: at the first node, which is started again when it dies."""
-        return self._nodes[min(self._nodes)].websocket_port
+    def websocket_ports(self) -> tuple[int, ...]:
+        """Where pages connect: at any of the nodes."""
+        return tuple(self._nodes[number].websocket_port for number in sorted(self._nodes))
 
     @property
     def trouble(self) -> str | None:

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 import uvicorn
-from nats import errors
 from nats.aio.client import Client
 
 from cim.actors.actors import Actors
+from cim.adapters.nats.lean import Lean, lean_of
 from cim.adapters.nats.link import connect
 from cim.adapters.nats.stream import is_ready, make_ready
 from cim.adapters.system import SystemClock, SystemEntropy
@@ -32,6 +32,7 @@ from cim.leaf.machine_server import machine_server
 from cim.leaf.node import Node, Tell, background, join
 from cim.leaf.server import Server
 from cim.leaf.sessions import PageSessions
+from cim.ports.log import LinkLost, LogRefused
 from cim.views.live import LiveQueries
 from cim.views.page import Page, Upload
 from cim.views.template import View, compile_view
@@ -146,7 +147,7 @@ async def _doors(
     origins: tuple[str, ...],
     tell: Tell,
 ) -> AsyncIterator[None]:
-    clock, entropy = SystemClock(), SystemEntropy()
+    clock, entropy, lean = SystemClock(), SystemEntropy(), lean_of(node.client)
     node.world.when_erased(lambda _, refs: actors.forget(refs))
     commands = CommandDoor(node.composition, actors, node.world, lambda: running.trouble)
     live = LiveQueries(
@@ -154,8 +155,8 @@ async def _doors(
         views,
         working=node.schedule.working,
         history=lambda ref: trail(node.log, ref, node.sealing),
-        publish=_publisher(node.client, tell),
-        link=lambda: int(node.client.stats["reconnects"]),
+        publish=_publisher(lean, tell),
+        link=lambda: lean.opened,
         clock=clock,
     )
     await commands.serve(node.client, tell)
@@ -163,7 +164,7 @@ async def _doors(
     contexts = (MACHINE, *(context.name for context in node.composition.contexts))
     await queries.serve(node.client, contexts, tell)
     page = PageDoor(
-        page=Page(node.machine.name, "", running.websocket_port, views, upload(node.composition)),
+        page=Page(node.machine.name, "", running.websocket_ports, views, upload(node.composition)),
         sessions=PageSessions(keys, tuple(views), clock),
         origins=origins,
         composition=node.composition,
@@ -191,14 +192,14 @@ async def _serve(page: PageDoor, listening: socket.socket) -> None:
         await asyncio.wait([serving])
 
 
-def _publisher(client: Client, tell: Tell) -> Callable[[str, bytes], Awaitable[None]]:
+def _publisher(lean: Lean, tell: Tell) -> Callable[[str, bytes], Awaitable[None]]:
     """Publishing to pages: what cannot be sent is told and lost; pages begin anew when the link is back."""
 
     async def publish(subject: str, body: bytes) -> None:
         try:
-            await client.publish(subject, body)
-        except errors.Error as error:
-            tell(f"{subject}: a change was not sent: {type(error).__name__} {error}".rstrip())
+            (await lean.wire()).publish(subject, "", b"", body)
+        except (LinkLost, LogRefused) as error:
+            tell(f"{subject}: a change was not sent: {error}")
 
     return publish
 
@@ -229,4 +230,4 @@ def bind(port: int, tell: Tell) -> socket.socket:
 
 
 def _address(running: Server | Cluster, page: str, user: Credentials) -> LeafAddress:
-    return LeafAddress(os.getpid(), running.url, running.websocket_port, page, user.jwt, user.seed)
+    return LeafAddress(os.getpid(), running.url, running.websocket_ports, page, user.jwt, user.seed)

@@ -35,7 +35,7 @@ class LeafAddress:
     Args:
         pid: the process that runs the leaf.
         url: of NATS, for programs of the machine.
-        websocket_port: of NATS, for pages.
+        websocket_ports: of NATS, for pages.
         page: URL of the machine's page.
         jwt: of the machine's user.
         seed: of the machine's user.
@@ -43,7 +43,7 @@ class LeafAddress:
 
     pid: int
     url: str
-    websocket_port: int
+    websocket_ports: tuple[int, ...]
     page: str
     jwt: str
     seed: str = field(repr=False)

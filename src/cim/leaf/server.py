@@ -88,6 +88,11 @@ class Server:
         return self._ports.websocket
 
     @property
+    def websocket_ports(self) -> tuple[int, ...]:
+        """Where pages connect: there is but one."""
+        return (self.websocket_port,)
+
+    @property
     def ports(self) -> Ports:
         """All of them, as they came to be."""
         return self._ports

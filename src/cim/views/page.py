@@ -60,12 +60,12 @@ class Page:
 
     ``views`` maps the query's full name (``documents.board``) to the compiled view: one of scope
     "each" is the board, one of scope "one" the detail. ``session`` stands in its subjects,
-    ``websocket`` is the port of the NATS server, ``lease`` the seconds between two renewals.
+    ``websockets`` are the ports of its NATS servers, ``lease`` the seconds between two renewals.
     """
 
     machine: str
     session: str
-    websocket: int
+    websockets: tuple[int, ...]
     views: Mapping[str, View]
     upload: Upload | None = None
     lease: float = 10
@@ -76,7 +76,7 @@ class Page:
         return {
             "machine": self.machine,
             "session": self.session,
-            "websocket": self.websocket,
+            "websockets": list(self.websockets),
             "inbox": f"_INBOX_{self.session}",
             "lease": self.lease,
             "views": {view.name: {"query": query} | view.as_data() for query, view in self.views.items()},

@@ -211,7 +211,7 @@ class ScriptedLeaf:
     def page(self) -> str:
         upload = Upload("documents.Receive", "scan", "title")
         views = {f"documents.{name}": view for name, view in self.views.items()}
-        return render(Page("documents", SESSION, self.websocket, views, upload, self.lease))
+        return render(Page("documents", SESSION, (self.websocket,), views, upload, self.lease))
 
 
 def handler(leaf: ScriptedLeaf) -> type[BaseHTTPRequestHandler]:

@@ -30,6 +30,8 @@ class Lean:
         self._client = client
         self._wire: Wire | None = None
         self._opening = asyncio.Lock()
+        self.opened = 0
+        """How many connections there have been that all share: one more says that something may be lost."""
 
     @property
     def over(self) -> bool:
@@ -75,6 +77,7 @@ class Lean:
                 if wire.close in place.closing:
                     place.closing.remove(wire.close)
             self._wire = wire = await self.own("lean")
+            self.opened += 1
             place.closing.append(wire.close)
             return wire
 

@@ -57,7 +57,7 @@ async def main(folder: Path, member: Member) -> None:
                     await CommandDoor(composition, actors, node.world).serve(client, tell)
                     queries = QueryDoor(composition, node.world, node.answers)
                     await queries.serve(client, (MACHINE, *machine.modules), tell)
-                    lock.announce(LeafAddress(os.getpid(), server.url, 0, "", user.jwt, user.seed))
+                    lock.announce(LeafAddress(os.getpid(), server.url, (), "", user.jwt, user.seed))
                     await asyncio.get_running_loop().create_future()
         finally:
             await server.stop()

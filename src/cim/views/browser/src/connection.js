@@ -8,11 +8,14 @@ const RELOAD_AFTER = 30_000;
 
 export const delay = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Never returns. `use(connection)` is called for each new one, `told(state)` with what to show. */
-export async function stayConnected({ websocket, inbox }, { use, told }) {
+/**
+ * Never returns. `use(connection)` is called for each new one, `told(state)` with what to show. Each node of the
+ * leaf has a port in `websockets`: after one that was lost the next one is tried.
+ */
+export async function stayConnected({ websockets, inbox }, { use, told }) {
   let wait = FIRST_WAIT;
-  for (;;) {
-    const { cause, served } = await once(websocket, inbox, use);
+  for (let node = 0; ; node = (node + 1) % websockets.length) {
+    const { cause, served } = await once(websockets[node], websockets.length > 1, inbox, use);
     wait = served ? FIRST_WAIT : Math.min(wait * 2, LONGEST_WAIT);
     // A token that ran out is renewed within a moment: no reason to alarm anyone.
     told(refused(cause) ? "stale" : "lost");
@@ -22,7 +25,7 @@ export async function stayConnected({ websocket, inbox }, { use, told }) {
 }
 
 /** One connection from its start to its end: why it ended, and whether it was of use. */
-async function once(port, inbox, use) {
+async function once(port, others, inbox, use) {
   let served = false;
   try {
     const connection = await wsconnect({
@@ -30,7 +33,8 @@ async function once(port, inbox, use) {
       inboxPrefix: inbox,
       reconnect: false,
       timeout: 5000,
-      pingInterval: 10_000,
+      // Where there is another node to go to, one that stands still is left soon.
+      pingInterval: others ? 2000 : 10_000,
       maxPingOut: 2,
       name: "page",
     });

@@ -11,6 +11,7 @@ from cim.adapters.postgres.rows import PostgresRows
 from cim.adapters.system import SystemClock
 from cim.domain.errors import Misdeclared
 from cim.ports.rows import Deadline, Layout, RowsFailed, Table
+from cim.projections.database import Database, Unfoldable
 from cim.projections.projector import Projector
 from cim.projections.reading import RowsUnreadable, read_rows, standing
 from cim.testing.postgres_server import postgres_server
@@ -143,3 +144,19 @@ def test_a_database_that_is_not_there_is_told(tmp_path: Path) -> None:
         PostgresRows(f"postgresql://nobody@/none?host={tmp_path}", "desk").place("shop.lines").open(
             LAYOUT, wiping=False
         )
+
+
+async def test_a_row_that_the_database_refuses_stops_at_its_own_event(postgres: PostgresRows) -> None:
+    """Rows are written at the end of a batch; whose row it was is told all the same."""
+    log, kind = MemoryLog(), kind_of(borrowers)
+    await store(log, *(commit(Lent(f"b{n}", reader)) for n, reader in enumerate(("Ada", "A\0da", "Bob"))))
+    place = postgres.place(str(kind))
+    database = Database.open(place, kind)
+    try:
+        with pytest.raises(Unfoldable, match=r"sequence 2 \(evt.library.Book.b1\): ValueError: PostgreSQL"):
+            database.take([one async for one in log.read(">")])
+        assert database.checkpoint.sequence == 1
+        assert "code 0" in (database.checkpoint.stopped or "")
+    finally:
+        database.close()
+    assert read_rows(place)[1] == [{"reader": "Ada", "loans": 1}]

@@ -15,6 +15,7 @@ from cim.adapters.postgres.rows import PostgresRows, PostgresSession
 from cim.adapters.sqlite.rows import SqliteRows, SqliteSession
 from cim.contract.composition import compose
 from cim.ports.rows import Layout, Session
+from cim.projections.held import HeldTable
 from cim.projections.table import StoredTable, table_of
 from cim.testing.projected import MemoryTable, projected
 
@@ -83,10 +84,12 @@ def postgres_session(postgres: PostgresRows) -> Iterator[Session]:
     made.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "memory"])
+@pytest.fixture(params=["sqlite", "postgresql", "memory", "held"])
 def table(request: pytest.FixtureRequest) -> Any:
     if request.param == "memory":
         return MemoryTable(KIND)
+    if request.param == "held":
+        return HeldTable(StoredTable(request.getfixturevalue("session"), KIND, "rows"))
     name = "session" if request.param == "sqlite" else "postgres_session"
     return StoredTable(request.getfixturevalue(name), KIND, "rows")
 
@@ -163,6 +166,47 @@ def _hold_the_same(session: Session, changes: list[tuple[str, Line]]) -> None:
         assert said[0] == said[1]
     for _, row in changes:
         assert stored.get(row.order, row.number) == memory.get(row.order, row.number)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=CHANGES, changes=CHANGES)
+def test_rows_that_are_held_until_the_end_are_the_same(
+    session: SqliteSession, before: list[tuple[str, Line]], changes: list[tuple[str, Line]]
+) -> None:
+    session.run('DELETE FROM "rows"')
+    stored, memory = StoredTable(session, KIND, "rows"), MemoryTable(KIND)
+    held = HeldTable(stored)
+    for change, row in before:
+        assert _done(stored, change, row) == _done(memory, change, row)
+    for change, row in changes:
+        assert _done(held, change, row) == _done(memory, change, row)
+        assert held.get(row.order, row.number) == memory.get(row.order, row.number)
+    held.write()
+    for _, row in (*before, *changes):
+        assert stored.get(row.order, row.number) == memory.get(row.order, row.number)
+
+
+def test_many_rows_are_written_before_the_end(
+    session: SqliteSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cim.projections.held.MOST", 3)
+    stored = StoredTable(session, KIND, "rows")
+    held = HeldTable(stored)
+    for number in range(4):
+        held.put(Line("a", number))
+    held.remove("a", 0)
+    assert [stored.get("a", number) is not None for number in range(4)] == [True, True, True, False]
+    assert held.get("a", 0) is None
+    held.write()
+    assert [stored.get("a", number) is not None for number in range(4)] == [False, True, True, True]
+
+
+def test_a_row_that_is_held_is_nobody_s_to_change(session: SqliteSession) -> None:
+    table: Any = HeldTable(StoredTable(session, KIND, "rows"))
+    table.put(FULL.but(order="a", parts=(Part("p"),)))
+    row = table.get("a", FULL.number)
+    object.__setattr__(row, "parts", ())
+    assert table.get("a", FULL.number).parts == (Part("p"),)
 
 
 def _done(table: Any, change: str, row: Line) -> str:

@@ -111,8 +111,9 @@ def item(record: Any) -> Item:
     return Item(type(record).__name__, version_of(type(record)), plain(record))
 
 
-def check(record: Any) -> None:
-    """Hold that a record reads back as its type once it is written; raises :class:`BadBody` naming the field.
+def check(record: Any) -> Any:
+    """Hold that a record reads back as its type once it is written, and give it as the plain data that was
+    read; raises :class:`BadBody` naming the field.
 
     Nothing checks a record when it is made: ``Kind(kind=None, score=nan)`` is a value, until it is read.
     """
@@ -128,6 +129,7 @@ def check(record: Any) -> None:
                 f"{kind.__name__}.{name} is {getattr(record, name)!r}, which would be read back as "
                 f"{getattr(back, name)!r}"
             )
+    return written
 
 
 def plain(record: Any) -> Any:

@@ -90,16 +90,18 @@ class ProjectionType:
             if isinstance(value, int) and abs(value) > LARGEST:
                 raise BadRow(f"{value} is no key of {self.row.__name__}: it needs more than 64 bits")
 
-    def check_row(self, row: Any) -> None:
-        """Hold that a row is of the table's type and reads back as it is; raises :class:`CimError`."""
+    def check_row(self, row: Any) -> dict[str, Any]:
+        """Hold that a row is of the table's type and reads back as it is, and give it as plain data; raises
+        :class:`CimError`."""
         if type(row) is not self.row:
             raise BadRow(f"the table holds rows of {self.row.__name__}, not {row!r}")
-        codec.check(row)
+        plain: dict[str, Any] = codec.check(row)
         for name in self.fields:
             value = getattr(row, name)
             if isinstance(value, int) and abs(value) > LARGEST:
                 raise BadRow(f"{self.row.__name__}.{name} is {value}, which needs more than 64 bits")
         self.check_key(self.key_of(row))
+        return plain
 
 
 def read_projection(

@@ -70,6 +70,10 @@ class Session(Protocol):
         """Run a statement that answers nothing."""
         ...
 
+    def run_each(self, statement: str, values: Sequence[Sequence[Any]]) -> None:
+        """Run a statement with each of these values; nothing where there are none."""
+        ...
+
     def first(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The first row of an answer, if there is one."""
         ...

@@ -18,6 +18,7 @@ from cim.log.release import RELEASE
 from cim.log.sealing import BadSeal, Sealing
 from cim.ports.keys import KeyLost
 from cim.ports.rows import Layout, Place, RowsFailed, Session, Table
+from cim.projections.held import HeldTable
 from cim.projections.table import StoredTable, columns_of, quoted, table_of
 
 SHOWN, NEXT = "rows", "next_rows"
@@ -113,9 +114,23 @@ class Database:
         """
         try:
             self._fold(commits, None)
-        except Unfoldable as error:
-            self._fold_until(commits, error)
+        except (RowsFailed, Superseded):
             raise
+        except Exception:
+            # Which commit it is that cannot be folded, the end of a transaction does not tell: its rows are
+            # written there.
+            self._take_one_by_one(commits)
+
+    def _take_one_by_one(self, commits: Sequence[Commit]) -> None:
+        for commit in commits:
+            try:
+                self._fold([commit], None)
+            except (RowsFailed, Superseded):
+                raise  # a full disk or a lost connection is not the event's fault
+            except Exception as error:
+                unfoldable = Unfoldable(commit, self._words_of(error))
+                self._fold([], str(unfoldable))
+                raise unfoldable from error
 
     def pass_over(self, sequence: int) -> None:
         """Leave out the commit at this sequence: it was released."""
@@ -176,26 +191,16 @@ class Database:
             before = self._expect()
             sequence, digest = before.sequence, before.digest
             left = [commit for commit in commits if commit.sequence > sequence]
+            rows = HeldTable(self._table)
             for commit in left:
-                self._fold_one(commit)
+                if commit.type != RELEASE and commit.sequence not in self._passed:
+                    for event in self._kind.events(commit, self._body_of):
+                        self._kind.fold(event, rows)
+            rows.write()
             if left:
                 sequence, digest = left[-1].sequence, left[-1].digest
             self._session.run(_WRITE, (sequence, digest, stopped, self.folding))
         self._sequence = sequence
-
-    def _fold_until(self, commits: Sequence[Commit], error: Unfoldable) -> None:
-        self._fold([one for one in commits if one.sequence < error.commit.sequence], str(error))
-
-    def _fold_one(self, commit: Commit) -> None:
-        if commit.type == RELEASE or commit.sequence in self._passed:
-            return
-        try:
-            for event in self._kind.events(commit, self._body_of):
-                self._kind.fold(event, self._table)
-        except RowsFailed:
-            raise  # a full disk or a lost connection is not the event's fault
-        except Exception as error:
-            raise Unfoldable(commit, self._words_of(error)) from error
 
     def _words_of(self, error: Exception) -> str:
         """Why a commit cannot be folded, as it stays in the file and on the leaf's output."""

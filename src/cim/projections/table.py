@@ -91,7 +91,8 @@ class StoredTable:
     def __init__(
         self, session: Session, kind: ProjectionType, name: str, sealing: Sealing | None = None
     ) -> None:
-        self._session, self._kind = session, kind
+        self._session, self.kind = session, kind
+        self._personal = personal_fields(kind.row) is not None
         self._sealing, self._place = sealing or Sealing(), row_place(str(kind))
         self._columns = columns_of(kind)
         fields = ", ".join(map(quoted, (column.name for column in self._columns)))
@@ -103,23 +104,37 @@ class StoredTable:
 
     def get(self, *key: str | int) -> Row | None:
         """See :meth:`cim.domain.projection.Table.get`."""
-        self._kind.check_key(key)
+        self.kind.check_key(key)
         found = self._session.first(self._get, key)
-        if found is None:
-            return None
-        plain = {one.name: one.plain(value) for one, value in zip(self._columns, found, strict=True)}
-        return codec.typed(self._sealing.opened(self._place, ROW, plain), self._kind.row)
+        return None if found is None else self.row(found)
 
     def put(self, row: Row) -> None:
         """See :meth:`cim.domain.projection.Table.put`."""
-        self._kind.check_row(row)
-        plain = self._sealing.sealed(self._place, row, None, late=True, name=ROW)
-        self._session.run(self._put, [one.stored(plain[one.name]) for one in self._columns])
+        self._session.run(self._put, self.values(row))
 
     def remove(self, *key: str | int) -> None:
         """See :meth:`cim.domain.projection.Table.remove`."""
-        self._kind.check_key(key)
+        self.kind.check_key(key)
         self._session.run(self._remove, key)
+
+    def row(self, values: Sequence[Any]) -> Row:
+        """The row that the store keeps as these values."""
+        plain = {one.name: one.plain(value) for one, value in zip(self._columns, values, strict=True)}
+        if self._personal:
+            plain = self._sealing.opened(self._place, ROW, plain)
+        return codec.typed(plain, self.kind.row)
+
+    def values(self, row: Row) -> Sequence[Any]:
+        """A row as the store keeps it; raises :class:`CimError` for one that it cannot keep."""
+        plain = self.kind.check_row(row)
+        if self._personal:
+            plain = self._sealing.sealed(self._place, row, None, late=True, name=ROW)
+        return [one.stored(plain[one.name]) for one in self._columns]
+
+    def write(self, held: Mapping[tuple[str | int, ...], Sequence[Any] | None]) -> None:
+        """Keep many rows as :meth:`values` gives them, by their keys; None takes one away."""
+        self._session.run_each(self._put, [values for values in held.values() if values is not None])
+        self._session.run_each(self._remove, [key for key, values in held.items() if values is None])
 
 
 def _instead(columns: Sequence[Column]) -> str:

@@ -39,6 +39,11 @@ class PostgresSession:
         with _translated(""):
             self._connection.execute(_worded(statement), _checked(values))
 
+    def run_each(self, statement: str, values: Sequence[Sequence[Any]]) -> None:
+        if values:
+            with _translated(""), self._connection.cursor() as cursor:
+                cursor.executemany(_worded(statement), map(_checked, values))
+
     def first(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         with _translated(""):
             return self._connection.execute(_worded(statement), _checked(values)).fetchone()

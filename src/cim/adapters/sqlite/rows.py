@@ -29,6 +29,10 @@ class SqliteSession:
         except sqlite3.Error as error:
             _raise(error, "")
 
+    def run_each(self, statement: str, values: Sequence[Sequence[Any]]) -> None:
+        with _translated(""):
+            self._connection.executemany(statement, values)
+
     def first(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         try:
             found: tuple[Any, ...] | None = self._connection.execute(statement, values).fetchone()

@@ -19,14 +19,16 @@ from nats.aio.client import Client
 
 from cim.actors.past import Keeping
 from cim.adapters.memory.log import MemoryLog
+from cim.adapters.nats.lean import lean_of
 from cim.adapters.nats.link import connect
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.nats.stream import STREAM
 from cim.adapters.sqlite.snapshots import SqliteSnapshots
 from cim.cli.output import progress
 from cim.contract import codec
-from cim.contract.envelope import Commit
+from cim.contract.envelope import Commit, block_of
 from cim.leaf.configuration import Durability
+from cim.leaf.garbage import collect_seldom
 from log_bars import Rows
 from log_history import among, first, frame, history
 from log_many import many
@@ -37,7 +39,7 @@ from log_requests import answering, bare_requests, by_request
 from log_sides import KINDS, Cost, Ours, Sizes, Theirs, bare_publish, metered, replay, server_on
 from tables import write_section
 
-COMMAND = "PYTHONPATH=benches python benches/log.py --full --write"
+COMMAND = "PYTHONPATH=benches python benches/log.py{} --write"
 TITLE_OF_SECTION = "The log and its actors"
 
 
@@ -74,6 +76,7 @@ def main() -> None:
     )
     arguments.add_argument("--write", action="store_true", help="write the tables into docs/benchmarks.md")
     given = arguments.parse_args()
+    collect_seldom()
     rows = Rows()
     with (
         tempfile.TemporaryDirectory(dir="/var/tmp") as disk,
@@ -82,7 +85,8 @@ def main() -> None:
         measure(rows, Path(disk), Path(shm), FULL if given.full else TINY if given.tiny else SHORT)
     print(rows.tables())
     if given.write:
-        write_section(TITLE_OF_SECTION, COMMAND, NOTES, rows.tables())
+        command = COMMAND.format(" --full" if given.full else "")
+        write_section(TITLE_OF_SECTION, command, NOTES, rows.tables())
 
 
 def measure(rows: Rows, disk: Path, shm: Path, scale: Scale) -> None:
@@ -155,6 +159,8 @@ async def on_server(
         rows.side(f"the server's own limit on `{profile}`, raw", None, limit, None, None)
         if profile == "dev":
             rows.at_least("updates/s on `dev`, the raw limit beside", update.rate, limit.rate, 0.35)
+            ready = await ready_publishes(client, sizes)
+            rows.side("bytes made before on `dev`, over our own connection", None, ready, None, None)
         like, aim = ("SQLite on tmpfs", 5) if profile == "dev" else ("SQLite on disk", 3)
         for name, theirs in rivals.items():
             if like in name:
@@ -181,6 +187,22 @@ def raw_publishes(raw: Raw, sizes: Sizes) -> Cost:
     frames = [frame(first(f"raw{n}"), inbox, 0) for n in range(sizes.entities * sizes.updates)]
     with metered(len(frames)) as meter:
         raw.send(frames, sizes.in_flight)
+    return meter.cost
+
+
+async def ready_publishes(client: Client, sizes: Sizes) -> Cost:
+    """The same over the connection that ours go over: what is left when an update costs nothing itself."""
+    wire = await lean_of(client).wire()
+    commits = [first(f"ready{n}") for n in range(sizes.entities * sizes.updates)]
+    waiting = iter([(commit.subject, block_of(commit, 0), commit.body) for commit in commits])
+
+    async def work() -> None:
+        for one in waiting:
+            _, answer = await wire.ask(*one)
+            assert b'"seq":' in answer, answer
+
+    with metered(len(commits)) as meter:
+        await asyncio.gather(*(work() for _ in range(sizes.in_flight)))
     return meter.cost
 
 
@@ -277,6 +299,7 @@ checked by the log's expectation, and the rival loads each time, one after the o
 default. Of ours each commit carries its hash chain, its cause and the digest of its command. `dev` and
 SQLite on tmpfs sync nothing to disk, `durable` and SQLite on disk each commit. The server's limit is
 what bytes made before reach on a raw socket that only counts answers: it makes no object of what it reads.
+Garbage is collected as in a leaf (docs/decisions/0026), for all sides.
 By request: 64 in flight from one process, the door with its actors and its world in another, the middle
 of three turns. The rival's projection commits each event by itself, as its own do."""
 

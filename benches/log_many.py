@@ -13,6 +13,7 @@ from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock
 from cim.contract.composition import compose
 from cim.contract.envelope import Commit
+from cim.leaf.garbage import let_stay
 from cim.log.consumer import consume
 from cim.world.world import World
 from log_bars import Rows
@@ -38,6 +39,10 @@ async def many(rows: Rows, folder: Path, count: int) -> None:
         rows.figure(f"{count:,} entities: seconds until a leaf knows them all", time.perf_counter() - started)
         grown = resident() - before
         rows.figure(f"{count:,} entities: MB of ours a million idle ones", grown / count)
+        rows.figure(f"{count:,} entities: ms that the collector takes to look through all", looked())
+        let_stay()
+        rows.figure(f"{count:,} entities: ms that it takes when they stay, as in a leaf", looked())
+        gc.unfreeze()
         side = Ours(log, Sizes(0, 0))
         some = random.Random(1).sample(range(count), min(count, 50))
         opened = [await side.load(f"idle{n}") for n in some]
@@ -59,6 +64,16 @@ async def risen(log: NatsLog, count: int) -> World:
     except Enough:
         return world
     raise AssertionError("the consumer ended")
+
+
+def looked() -> float:
+    """Milliseconds in which nobody is answered while the collector looks through everything, at best."""
+    took = []
+    for _ in range(3):
+        started = time.perf_counter()
+        gc.collect()
+        took.append(1000 * (time.perf_counter() - started))
+    return min(took)
 
 
 def resident() -> int:

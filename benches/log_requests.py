@@ -25,6 +25,7 @@ from cim.contract.envelope import Origin
 from cim.doors.commands import CommandDoor
 from cim.doors.sender import send
 from cim.leaf.accounts import Credentials, Keys, machine_credentials
+from cim.leaf.garbage import collect_seldom
 from cim.log.consumer import consume
 from cim.world.world import World
 from log_orders import ARTICLE, TITLE, Add, Place, orders
@@ -139,4 +140,5 @@ async def main(side: str, folder: Path, url: str) -> None:
 
 
 if __name__ == "__main__":
+    collect_seldom()
     asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))

@@ -12,7 +12,7 @@ def test_the_bench_measures_every_side_and_every_aim(tmp_path: Path) -> None:
     shm.mkdir()
     rows = Rows()
     measure(rows, disk, shm, TINY)
-    assert len(rows.sides) == 11
+    assert len(rows.sides) == 12
     assert len(rows.bars) == 14
     assert all(float(cell.replace(",", "")) > 0 for _, ours, *_ in rows.bars for cell in [ours])
     assert {bar[-1] for bar in rows.bars} <= {"yes", "no"}

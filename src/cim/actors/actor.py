@@ -1,7 +1,7 @@
 """One entity at work: its state, its head in the log, and the commands that it has seen."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -99,22 +99,24 @@ class Actor:
     def _folded(self, commit: Commit) -> State:
         state = self.state
         body = commit.body if self.sealing is None else self.sealing.body(commit, self.past.plain)
+        read = self.kind.shapes.read
         for item in codec.unread(body):
-            for event in self._events(item, commit):
+            try:
+                events = read(item)
+            except UnknownShape as error:
+                raise self._unknown(item, commit, error) from error
+            for event in events:
                 state = state.evolve(event)
         return state
 
-    def _events(self, item: codec.Unread, commit: Commit) -> Collection[Event]:
-        try:
-            return self.kind.shapes.read(item)
-        except UnknownShape as error:
-            where = f"at sequence {commit.sequence}" if commit.sequence else "that was just decided"
-            if item.type in self.kind.shapes.names:
-                raise UnknownEvent(f"{self.ref}: event {item.type} {where}: {error}") from error
-            raise UnknownEvent(
-                f"{self.ref}: event {item.type} {where} is not declared by {self.kind}; "
-                f"there are: {', '.join(self.kind.events)}"
-            ) from error
+    def _unknown(self, item: codec.Unread, commit: Commit, error: UnknownShape) -> UnknownEvent:
+        where = f"at sequence {commit.sequence}" if commit.sequence else "that was just decided"
+        if item.type in self.kind.shapes.names:
+            return UnknownEvent(f"{self.ref}: event {item.type} {where}: {error}")
+        return UnknownEvent(
+            f"{self.ref}: event {item.type} {where} is not declared by {self.kind}; "
+            f"there are: {', '.join(self.kind.events)}"
+        )
 
     async def earlier(self, asked: Asked, log: Log) -> Receipt | Rejection | None:
         """The first receipt of this very command, or a rejection of another one under its id."""

@@ -16,6 +16,7 @@ from cim.adapters.nats.link import connect
 from cim.cli.output import tell
 from cim.domain.errors import CimError
 from cim.leaf.accounts import Credentials, machine_credentials
+from cim.leaf.garbage import collect_seldom
 from cim.leaf.lock import LeafAddress, LeafRunning, MachineLock, find_running
 from cim.leaf.machine import FILE, Machine, load_machine
 from cim.leaf.machine_server import machine_server, until_ready
@@ -109,6 +110,8 @@ def owner() -> str:
 
 def run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work; SIGTERM and SIGINT end it in order."""
+
+    collect_seldom()
 
     async def main() -> T:
         task = asyncio.current_task()

@@ -6,6 +6,7 @@ import asyncio
 from cim.cli.output import tell
 from cim.cli.place import find_machine, run_until_stopped
 from cim.leaf.compose import leaf
+from cim.leaf.garbage import let_stay
 from cim.leaf.machine import Machine
 
 
@@ -18,4 +19,6 @@ def run(given: argparse.Namespace) -> int:
 async def _up(machine: Machine, port: int | None) -> None:
     async with leaf(machine, tell, port=port) as running:
         print(f"machine {machine.name} is up: {running.page}", flush=True)
+        await running.node.world.until_caught_up()
+        let_stay()
         await asyncio.get_running_loop().create_future()

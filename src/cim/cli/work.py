@@ -10,6 +10,7 @@ from cim.contract.composition import compose
 from cim.domain.errors import CimError
 from cim.doors.queries import QueryDoor
 from cim.leaf.accounts import Credentials
+from cim.leaf.garbage import let_stay
 from cim.leaf.lock import find_running
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.node import Node, join
@@ -57,6 +58,7 @@ async def _work(machine: Machine, modules: tuple[str, ...], leave: bool) -> None
 async def _catch_up(node: Node) -> None:
     """Show how far the old entities are until none is left."""
     await node.world.until_caught_up()
+    let_stay()
     with progress() as bar:
         task = bar.add_task("catching up", total=max(node.schedule.left, 1))
         idle = asyncio.ensure_future(node.idle())

@@ -38,4 +38,9 @@ def fingerprint(kinds: frozenset[type[Any]]) -> str:
 
 def dataschema(kinds: Iterable[type[Any]]) -> str:
     """The value of ``ce-dataschema`` for a body of these types."""
+    return _dataschema(tuple(kinds))
+
+
+@lru_cache(maxsize=4096)
+def _dataschema(kinds: tuple[type[Any], ...]) -> str:
     return f"cim:{fingerprint(frozenset(kinds))}"

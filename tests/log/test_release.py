@@ -92,7 +92,7 @@ async def test_a_message_that_is_not_there_cannot_be_released() -> None:
 
 
 def test_a_release_that_cannot_be_read_says_so(make: Make) -> None:
-    with pytest.raises(codec.BadBody, match="a release holds one item, not 0"):
+    with pytest.raises(codec.BadBody, match=r"a cim\.Released holds one item, not 0"):
         released(Commit(SUBJECT, 1, PERSON, "", RELEASE, "", "", b"[]"))
 
 

@@ -1,7 +1,7 @@
 """Several modules put together, checked as a whole before anything starts."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cim.contract.entity import EntityType, read_entity
@@ -76,6 +76,17 @@ class Composition:
 def compose(contexts: Iterable[Context]) -> Composition:
     """Put modules together; raises :class:`Misdeclared` naming a double, a circle, or what cannot be."""
     contexts = tuple(contexts)
+    _owned_once(contexts)
+    alone = [read_entity(declared) for context in contexts for declared in context.entities]
+    rules = [read_rule(context.name, function, alone) for context in contexts for function in context.rules]
+    made = _read(contexts, [_leading(kind, rules) for kind in alone], rules)
+    _check(made, alone, rules)
+    return made
+
+
+def _owned_once(contexts: Iterable[Context]) -> None:
+    """Refuse a context that is no name, is the machine's own, or has two modules."""
+    contexts = tuple(contexts)
     for context in contexts:
         token(context.name, "context")
         if context.name == MACHINE:
@@ -83,49 +94,37 @@ def compose(contexts: Iterable[Context]) -> Composition:
                 f"the machine speaks for the context {MACHINE} itself: name the module otherwise"
             )
     _once((context.name for context in contexts), "two modules speak for the context {}: it has one owner")
-    alone = [read_entity(declared) for context in contexts for declared in context.entities]
-    rules = [read_rule(context.name, function, alone) for context in contexts for function in context.rules]
-    entities = [_leading(kind, rules) for kind in alone]
-    components = [
-        read_component(declared.component, context.name)
-        for context in contexts
-        for declared in context.components
-    ]
-    systems = [read_system(context.name, function) for context in contexts for function in context.systems]
-    projections = [
-        read_projection(context.name, function, entities)
-        for context in contexts
-        for function in context.projections
-    ]
-    queries = [
-        read_query(context.name, function, projections)
-        for context in contexts
-        for function in context.queries
-    ]
-    processes = [
-        read_process(declared, entities) for context in contexts for declared in context.processes
-    ] + [
-        read_policy(context.name, function, entities) for context in contexts for function in context.policies
-    ]
-    _named_once(entities, components, systems, projections)
-    _taken_once(alone, rules)
-    _asked_by_one_name(contexts)
-    _once([*map(str, entities), *map(str, processes)], _TWO_HISTORIES)
-    _one_writer_each(systems)
-    _no_circle(systems)
-    _states_known(systems, entities)
-    _corrections_known(components, entities)
-    component_shapes(components)
+
+
+def _read(
+    contexts: tuple[Context, ...], entities: Sequence[EntityType], rules: Sequence[RuleType]
+) -> Composition:
+    """What the modules declare beside their entities and rules, each by itself."""
+    projections = [read_projection(one.name, each, entities) for one in contexts for each in one.projections]
+    processes = [read_process(declared, entities) for one in contexts for declared in one.processes]
+    policies = [read_policy(one.name, each, entities) for one in contexts for each in one.policies]
     return Composition(
         contexts,
         {(kind.context, kind.name): kind for kind in entities},
-        tuple(components),
-        tuple(systems),
+        tuple(read_component(each.component, one.name) for one in contexts for each in one.components),
+        tuple(read_system(one.name, each) for one in contexts for each in one.systems),
         tuple(projections),
-        tuple(queries),
+        tuple(read_query(one.name, each, projections) for one in contexts for each in one.queries),
         {(rule.owner, rule.command.__name__): rule for rule in rules},
-        tuple(processes),
+        (*processes, *policies),
     )
+
+
+def _check(made: Composition, entities: Sequence[EntityType], rules: Sequence[RuleType]) -> None:
+    """Refuse what cannot be put together; given are all entities, doubles too, and all rules."""
+    _named_once(made, entities)
+    _taken_once(entities, rules)
+    _asked_by_one_name(made.contexts)
+    _one_writer_each(made.systems)
+    _no_circle(made.systems)
+    _states_known(made.systems, entities)
+    _corrections_known(made.components, entities)
+    component_shapes(made.components)
 
 
 def _taken_once(entities: Iterable[EntityType], rules: Iterable[RuleType]) -> None:
@@ -142,18 +141,13 @@ def _leading(kind: EntityType, rules: Iterable[RuleType]) -> EntityType:
     return replace(kind, commands={**kind.commands, **commands}, led=fields)
 
 
-def _named_once(
-    entities: Iterable[EntityType],
-    components: Iterable[ComponentType],
-    systems: Iterable[SystemType],
-    projections: Iterable[ProjectionType],
-) -> None:
-    """Refuse whatever has the name of another of its kind."""
-    entities = tuple(entities)
-    _once((str(kind) for kind in entities), "two entities are named {}: rename one")
-    _once((f"{kind.owner}.{kind.name} of {kind.of[1]}" for kind in components), _TWO_COMPONENTS)
-    _once(map(str, systems), "two systems are named {}: rename one")
-    _once(map(str, projections), "two projections are named {}: rename one")
+def _named_once(made: Composition, entities: Sequence[EntityType]) -> None:
+    """Refuse whatever has the name of another of its kind, and two histories of one name."""
+    _once(map(str, entities), "two entities are named {}: rename one")
+    _once((f"{kind.owner}.{kind.name} of {kind.of[1]}" for kind in made.components), _TWO_COMPONENTS)
+    _once(map(str, made.systems), "two systems are named {}: rename one")
+    _once(map(str, made.projections), "two projections are named {}: rename one")
+    _once([*map(str, entities), *map(str, made.processes)], _TWO_HISTORIES)
 
 
 def _asked_by_one_name(contexts: Iterable[Context]) -> None:

@@ -29,6 +29,7 @@ from cim.log.backoff import outlast
 from cim.log.consumer import consume
 from cim.log.erasure import settle
 from cim.log.sealing import Sealing
+from cim.ports.clock import Clock
 from cim.ports.keys import KeyStore
 from cim.processes.reactor import Reactor
 from cim.projections.answers import Answers
@@ -100,59 +101,95 @@ async def join(
     clock, systems = SystemClock(), tuple(systems)
     log = await outlast(lambda: NatsLog.open(client), clock, OPENING)
     blobs = await outlast(lambda: NatsBlobs.open(client), clock, OPENING)
-    head = read_head(machine.state)
+    Binding(machine).check(systems)
+    count = (machine.workers or os.cpu_count() or 1) if systems else 0
+    async with (
+        _sealing(machine, log, clock, tell) as (sealing, destroy),
+        _workers(machine, modules, systems, blobs, clock, tell) as workers,
+    ):
+        world = _world(machine, composition, log, sealing, clock)
+        world.when_erased(lambda person, _: destroy(person))
+        writer = Writer(world, log, clock, machine.source, tell, sealing)
+        store = row_store(machine)
+        projectors = {str(kind): Projector(kind, store, log, clock, tell, sealing) for kind in projections}
+        node = Node(
+            machine=machine,
+            composition=composition,
+            client=client,
+            log=log,
+            blobs=blobs,
+            world=world,
+            schedule=Schedule(world, writer, systems, workers, clock, count),
+            projections=projectors,
+            answers=Answers(projectors, store, log, clock, machine.limits.query_seconds, sealing),
+            sealing=sealing,
+            reactor=Reactor(processes, log, clock, machine.source, tell, sealing),
+        )
+        async with background(
+            _follow(node, clock, tell),
+            node.schedule.run(),
+            workers.open(count),
+            *(projector.run() for projector in projectors.values()),
+        ):
+            yield node
+
+
+@asynccontextmanager
+async def _sealing(
+    machine: Machine, log: NatsLog, clock: Clock, tell: Tell
+) -> AsyncIterator[tuple[Sealing, Callable[[str], None]]]:
+    """What seals and opens personal values, and what destroys a person's key.
+
+    First of all it is told who was erased: nothing of theirs is opened, and an erasure that was cut is
+    brought to its end.
+    """
     keys = person_keys(machine)
-    sealing = Sealing(keys)
-    # First of all: nothing of theirs is opened, and an erasure that was cut is brought to its end.
-    destroy = partial(destroy_key, keys, tell)
-    await outlast(lambda: settle(log, sealing, destroy), clock)
-    world = World(
+    try:
+        sealing, destroy = Sealing(keys), partial(destroy_key, keys, tell)
+        await outlast(lambda: settle(log, sealing, destroy), clock)
+        yield sealing, destroy
+    finally:
+        keys.close()
+
+
+@asynccontextmanager
+async def _workers(
+    machine: Machine,
+    modules: Iterable[str],
+    systems: Iterable[SystemType],
+    blobs: NatsBlobs,
+    clock: Clock,
+    tell: Tell,
+) -> AsyncIterator[Workers]:
+    """The worker processes, none of them started yet; ended with the block."""
+    names = tuple(dict.fromkeys([*machine.modules, *modules]))
+    serve = Serve(str(machine.folder), names, tuple(map(str, systems)), machine.limits.memory_mb)
+    workers = Workers(serve, machine.limits, blobs, clock, tell)
+    try:
+        yield workers
+    finally:
+        await workers.close()
+
+
+def _world(machine: Machine, composition: Composition, log: NatsLog, sealing: Sealing, clock: Clock) -> World:
+    """The world, empty: it is caught up when it holds at least what the kept head says."""
+    head = read_head(machine.state)
+    return World(
         composition,
         head.sequence if head is not None else 0,
         sealing,
         lambda ref: outlast(lambda: history(log, ref), clock),
     )
-    world.when_erased(lambda person, _: destroy(person))
-    writer = Writer(world, log, clock, machine.source, tell, sealing)
-    count = machine.workers or os.cpu_count() or 1
-    names = tuple(dict.fromkeys([*machine.modules, *modules]))
-    served = tuple(str(system) for system in systems)
-    serve = Serve(str(machine.folder), names, served, machine.limits.memory_mb)
-    workers = Workers(serve, machine.limits, blobs, clock, tell)
-    Binding(machine).check(systems)
-    store = row_store(machine)
-    projectors = {str(kind): Projector(kind, store, log, clock, tell, sealing) for kind in projections}
-    reactor = Reactor(processes, log, clock, machine.source, tell, sealing)
+
+
+async def _follow(node: Node, clock: Clock, tell: Tell) -> None:
+    """Take in the log as it comes: the world first, then what processes have to do."""
 
     async def take(batch: list[Commit]) -> None:
-        await world.take(batch)
-        await reactor.take(batch)
+        await node.world.take(batch)
+        await node.reactor.take(batch)
 
-    try:
-        schedule = Schedule(world, writer, systems, workers, clock, count)
-        async with background(
-            consume(log, clock, 0, take, lambda reason: tell(f"following the log: {reason}")),
-            schedule.run(),
-            workers.open(count if systems else 0),
-            *(projector.run() for projector in projectors.values()),
-        ):
-            answers = Answers(projectors, store, log, clock, machine.limits.query_seconds, sealing)
-            yield Node(
-                machine=machine,
-                composition=composition,
-                client=client,
-                log=log,
-                blobs=blobs,
-                world=world,
-                schedule=schedule,
-                projections=projectors,
-                answers=answers,
-                sealing=sealing,
-                reactor=reactor,
-            )
-    finally:
-        await workers.close()
-        keys.close()
+    await consume(node.log, clock, 0, take, lambda reason: tell(f"following the log: {reason}"))
 
 
 def destroy_key(keys: KeyStore, tell: Tell, person: str) -> None:

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 
 from cim.contract import codec
 from cim.contract.envelope import Commit, Origin
-from cim.contract.schema import dataschema
-from cim.contract.stranger import Stranger
 from cim.contract.subjects import ERASURES, Ref, erasure
 from cim.log.append import Appended, append
 from cim.log.chain import Head
+from cim.log.entry import entry, said_by
 from cim.log.sealing import Sealing, person_name
-from cim.ports.clock import Clock, stamp
+from cim.ports.clock import Clock
 from cim.ports.log import Log
 
 ERASURE = "cim.Erased"
-"""The type of an erasure's commit. Those of entities have three parts, so none is mistaken for it."""
+"""The type of an erasure's commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +34,7 @@ class Erased:
 
 def erased(commit: Commit) -> Erased | None:
     """What an erasure says; None for any other commit. Raises :class:`cim.contract.codec.BadBody`."""
-    if commit.type != ERASURE or isinstance(commit, Stranger):
-        return None
-    items = codec.decode(commit.body)
-    if len(items) != 1:
-        raise codec.BadBody(f"sequence {commit.sequence}: an erasure holds one item, not {len(items)}")
-    return codec.typed(items[0].data, Erased)
+    return said_by(commit, ERASURE, Erased)
 
 
 async def erase(log: Log, clock: Clock, source: str, origin: Origin, person: Ref, reason: str) -> Commit:
@@ -56,17 +50,8 @@ async def erase(log: Log, clock: Clock, source: str, origin: Origin, person: Ref
             said = erased(commit)
             if said is not None and said.person == name:
                 return commit
-        entry = Commit(
-            subject=subject,
-            number=0,
-            origin=origin,
-            source=source,
-            type=ERASURE,
-            time=stamp(clock),
-            schema=dataschema({Erased}),
-            body=codec.encode([codec.item(Erased(name, reason))]),
-        )
-        outcome = await append(log, clock, entry, Head(last, head.number, head.digest))
+        commit = entry(subject, ERASURE, Erased(name, reason), origin, source, clock)
+        outcome = await append(log, clock, commit, Head(last, head.number, head.digest))
         if isinstance(outcome, Appended):
             return outcome.commit
 

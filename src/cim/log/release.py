@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from cim.contract import codec
 from cim.contract.envelope import Commit, Origin
-from cim.contract.schema import dataschema
 from cim.domain.errors import CimError
 from cim.log.append import Appended, append
 from cim.log.chain import Head
-from cim.ports.clock import Clock, stamp
+from cim.log.entry import entry, said_by
+from cim.ports.clock import Clock
 from cim.ports.log import Log
 
 RELEASE = "cim.Released"
-"""The type of a release's commit. Those of entities have three parts, so none is mistaken for it."""
+"""The type of a release's commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,7 @@ class NotFound(CimError):
 
 def released(commit: Commit) -> Released | None:
     """What a release says; None for any other commit. Raises :class:`cim.contract.codec.BadBody`."""
-    if commit.type != RELEASE:
-        return None
-    items = codec.decode(commit.body)
-    if len(items) != 1:
-        raise codec.BadBody(f"sequence {commit.sequence}: a release holds one item, not {len(items)}")
-    return codec.typed(items[0].data, Released)
+    return said_by(commit, RELEASE, Released)
 
 
 async def is_released(log: Log, commit: Commit) -> bool:
@@ -69,17 +64,7 @@ async def release(
         if earlier is not None:
             return earlier
         said = Released(found.digest, sequence, reason)
-        commit = Commit(
-            subject=subject,
-            number=0,
-            origin=origin,
-            source=source,
-            type=RELEASE,
-            time=stamp(clock),
-            schema=dataschema({Released}),
-            body=codec.encode([codec.item(said)]),
-        )
-        outcome = await append(log, clock, commit, head)
+        outcome = await append(log, clock, entry(subject, RELEASE, said, origin, source, clock), head)
         if isinstance(outcome, Appended):
             return outcome.commit
 

@@ -7,6 +7,7 @@ message, the way that names what is off.
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from typing import Generic, NamedTuple, TypeVar
 
 from cim.adapters.nats.wire import Wire
@@ -47,7 +48,7 @@ _PLACE = re.compile(rb"\r\nNats-Subject: ([^\r]+)\r\nNats-Sequence: ([0-9]+)\r\n
 T = TypeVar("T")
 
 
-class _Arrivals(Generic[T]):
+class _Arrivals(ABC, Generic[T]):
     """What comes to an inbox of its own, in its order."""
 
     def __init__(self, wire: Wire) -> None:
@@ -58,13 +59,13 @@ class _Arrivals(Generic[T]):
         self._wire = wire
         self.number, self.inbox = wire.listen(self)
 
+    @abstractmethod
     def take(self, subject: str, reply: str, block: bytes, body: bytes) -> None:
         """See :class:`cim.adapters.nats.wire.Listener`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take_run(self, data: bytes, place: int) -> int:
         """See :class:`cim.adapters.nats.wire.Listener`."""
-        raise NotImplementedError
 
     def lose(self) -> None:
         """See :class:`cim.adapters.nats.wire.Listener`."""

@@ -90,7 +90,7 @@ async def test_long_work_of_short_steps_is_not_stopped(trials: Trials) -> None:
 async def test_a_run_that_hangs_steps_aside_and_another_is_made_meanwhile(
     trials: Trials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cim.leaf.workers.LONG", 0.2)
+    monkeypatch.setattr("cim.leaf.usual.LONG", 0.2)
     async with trials.open(Limits(seconds=5.0)) as workers:
         is_aside = asyncio.Event()
         hanging = asyncio.create_task(trials.run(workers, "hang", is_aside.set))
@@ -102,6 +102,38 @@ async def test_a_run_that_hangs_steps_aside_and_another_is_made_meanwhile(
             await hanging
         pids = [await trials.run(workers, "pid") for _ in range(3)]
         assert len(set(pids)) == 1, "what was lent is given back: one worker goes on"
+
+
+async def test_a_run_that_takes_long_keeps_its_place_until_another_waits_for_it(
+    trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Worker, "held_up", lambda worker: 0.0)
+    async with trials.open(Limits(seconds=3.0)) as workers:
+        asked, told, is_wanted = list[float](), list[str](), False
+
+        def wanted() -> bool:
+            asked.append(time.monotonic())
+            return is_wanted
+
+        run = asyncio.create_task(trials.run(workers, "hang", partial(told.append, "aside"), wanted))
+        await until(lambda: len(asked) > 3, "it takes long, and is asked about again and again")
+        assert told == []
+        is_wanted = True
+        await until(lambda: told == ["aside"], "it has stepped aside")
+        is_wanted = False
+        with pytest.raises(Failure, match="took more than 3 seconds"):
+            await run
+        assert told == ["aside"]
+
+
+async def test_a_step_that_takes_no_longer_than_its_kind_does_is_not_long(trials: Trials) -> None:
+    async with trials.open(Limits(seconds=6.0)) as workers:
+        told: list[str] = []
+        assert await trials.run(workers, "long", wanted=lambda: False) == "long"  # six steps of 0.3 s
+        assert await trials.run(workers, "long", partial(told.append, "long")) == "long"
+        assert told == []
+        assert await trials.run(workers, "sleep", partial(told.append, "sleep")) == "sleep"
+        assert told == ["sleep"], "a second of its own code"
 
 
 async def test_the_time_in_which_others_have_the_processors_does_not_count(
@@ -132,7 +164,7 @@ async def test_what_holds_a_worker_up_is_told_by_the_system(trials: Trials) -> N
 async def test_runs_that_hang_take_twice_as_many_workers_more_and_the_next_when_there_is_room(
     trials: Trials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cim.leaf.workers.LONG", 0.2)
+    monkeypatch.setattr("cim.leaf.usual.LONG", 0.2)
     # By the clock alone, so that they end in the order in which they began, however busy the machine is.
     monkeypatch.setattr(Worker, "held_up", lambda worker: 0.0)
     async with trials.open(Limits(seconds=3.0)) as workers:
@@ -162,7 +194,7 @@ async def test_runs_that_hang_take_twice_as_many_workers_more_and_the_next_when_
 async def test_who_takes_the_place_of_a_run_aside_finds_a_worker_ready_and_another_is_made_ready(
     trials: Trials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cim.leaf.workers.LONG", 0.2)
+    monkeypatch.setattr("cim.leaf.usual.LONG", 0.2)
     async with trials.open(Limits(seconds=10.0)) as workers:
         await until(lambda: len(workers._idle) == 2, "the spare one is ready")
         spare = workers._idle[0]
@@ -197,22 +229,21 @@ async def test_a_spare_worker_comes_in_for_one_that_crashed_and_is_replaced(tria
 async def test_a_worker_that_cannot_start_is_told_once_and_comes_when_it_can(
     trials: Trials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trials.told.clear()
     async with trials.open() as workers:
+        await until(lambda: len(workers._idle) == 2, "the spare one is ready")
+        trials.told.clear()
         with monkeypatch.context() as broken:
             broken.setattr("cim.leaf.worker_process.sys.executable", "/bin/false")
             (seed,) = children()
             os.kill(seed, signal.SIGKILL)
-            await until(
-                lambda: all(one.process.returncode is not None for one in workers._all), "all are gone"
-            )
+            await asyncio.gather(*(one.process.wait() for one in workers._all))
             run = asyncio.create_task(trials.run(workers, "after"))
-            await until(lambda: len(trials.told) == 2, "its end is told")
+            await until(lambda: len(trials.told) == 3, "that none starts is told")
         assert await run == "after"
-    assert trials.told == [
-        "a worker that waited is gone: it crashed (SIGKILL)",
-        "a worker does not start: it ended with code 1; trying again",
-    ]
+        assert sorted(trials.told) == [
+            "a worker does not start: it ended with code 1; trying again",
+            *["a worker that waited is gone: it crashed (SIGKILL)"] * 2,
+        ]
 
 
 async def test_a_spare_worker_that_cannot_start_is_told_and_the_others_go_on(
@@ -253,13 +284,14 @@ async def test_a_worker_that_is_killed_while_it_starts_is_started_again(trials: 
 async def test_workers_that_are_killed_while_they_wait_are_no_runs_fault(trials: Trials) -> None:
     trials.told.clear()
     async with trials.open(count=4) as workers:
+        await until(lambda: len(workers._idle) == 5, "the spare one is ready, too")
         for pid in forked():
             os.kill(pid, signal.SIGKILL)
         async with asyncio.timeout(DEADLINE):
             while any(one.process.returncode is None for one in workers._idle):  # noqa: ASYNC110
                 await asyncio.sleep(0)
         assert await trials.run(workers, "after") == "after"
-        assert trials.told == ["a worker that waited is gone: it crashed (SIGKILL)"] * 4
+        assert trials.told == ["a worker that waited is gone: it crashed (SIGKILL)"] * 5
 
 
 @pytest.mark.parametrize(("what", "manner"), [("abort", "SIGABRT"), ("leave", "it ended with code 7")])

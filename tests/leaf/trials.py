@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,14 @@ DEADLINE = 30.0
 GENEROUS = Limits(seconds=20.0)
 
 
+@dataclass(frozen=True)
+class Place:
+    """A run's place, wanted by others or not; fulfils :class:`cim.world.runner.Place`."""
+
+    leave: Callable[[], None]
+    is_wanted: Callable[[], bool]
+
+
 class Trials:
     """A machine whose one system does what the trial says."""
 
@@ -147,10 +156,16 @@ class Trials:
         finally:
             await workers.close()
 
-    async def run(self, workers: Workers, what: str, aside: Callable[[], None] = lambda: None) -> str | None:
+    async def run(
+        self,
+        workers: Workers,
+        what: str,
+        aside: Callable[[], None] = lambda: None,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> str | None:
         state = self.system.reads[0].type(what)
         async with asyncio.timeout(DEADLINE):
-            (output,) = await workers.run(self.system, {"trial": state}, aside)
+            (output,) = await workers.run(self.system, {"trial": state}, Place(aside, wanted))
         return None if output is None else str(getattr(output, "text"))  # noqa: B009
 
 

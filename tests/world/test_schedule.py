@@ -21,6 +21,7 @@ from cim import (
 from cim.adapters.memory.log import MemoryLog
 from cim.contract.envelope import Commit
 from cim.ports.log import Stored, Unclear
+from cim.world.runner import Place
 
 Start = Callable[..., Any]
 
@@ -142,17 +143,17 @@ async def test_a_run_that_steps_aside_makes_room_for_another_and_gives_its_place
     process = start(MemoryLog(), notes(slow), workers=1)
     run = process.schedule._runner.run
 
-    async def told(system: Any, given: Any, aside: Callable[[], None]) -> Any:
+    async def told(system: Any, given: Any, place: Place) -> Any:
         nonlocal most
         under_way.add(given["note"].text)
         most = max(most, len(under_way))
         if len(under_way) == 2:
             two.set()
         if given["note"].text == "slow":
-            aside()
-            aside()
+            place.leave()
+            place.leave()
         try:
-            return await run(system, given, aside)
+            return await run(system, given, place)
         finally:
             under_way.discard(given["note"].text)
 
@@ -163,6 +164,44 @@ async def test_a_run_that_steps_aside_makes_room_for_another_and_gives_its_place
     go_on.set()
     await process.idle()
     assert (len(process.values()), most) == (4, 2)
+
+
+async def test_a_place_is_wanted_while_a_run_of_another_entity_waits_for_it_and_is_not_left(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, places, seen = asyncio.Event(), dict[str, Place](), asyncio.Event()
+
+    def upper(note: Changed[Note]) -> Upper:
+        return Upper(note.text.upper())
+
+    def length(note: Changed[Note]) -> Length:
+        return Length(len(note.text))
+
+    async def held(system: Any, given: Any, place: Place) -> Any:
+        places[given["note"].text] = place
+        seen.set()
+        await go_on.wait()
+        return system.function(**given)
+
+    process = start(MemoryLog(), notes(upper, length), workers=1)
+    monkeypatch.setattr(process.schedule._runner, "run", held)
+    await process.send(Write("n1", "first"), "c1")
+    await asyncio.wait_for(seen.wait(), 10)
+    first = places["first"]
+    assert process.schedule.left == 2
+    assert not first.is_wanted(), "what waits is of its own entity"
+    await process.send(Write("n2", "second"), "c2")
+    await process.until(process.world.reached(2))
+    assert first.is_wanted()
+    seen.clear()
+    first.leave()
+    await asyncio.wait_for(seen.wait(), 10)
+    assert "second" in places
+    assert not first.is_wanted(), "it is left"
+    assert not places["second"].is_wanted(), "what waits are its own and one of an entity that is aside"
+    go_on.set()
+    await process.idle()
+    assert process.values()["n1"] == {"Upper": {"text": "FIRST"}, "Length": {"size": 5}}
 
 
 async def test_an_entity_that_holds_all_places_does_not_hold_up_another(start: Start) -> None:

@@ -44,3 +44,10 @@ def test_an_entity_that_hangs_waits_until_that_has_ended(waiting: Waiting) -> No
     assert len(waiting) == 2
     assert ("read", OLD) in waiting
     assert chosen(lambda: waiting.go_on(set())) == [("show", OLD), ("read", OLD)]
+
+
+def test_whether_any_waits_beside_some_entities(waiting: Waiting) -> None:
+    assert waiting.is_there_any_beside({OLD, NEW})
+    assert not waiting.is_there_any_beside({OLD, MIDDLE, NEW})
+    waiting.begin({OLD, NEW})
+    assert not waiting.is_there_any_beside({OLD, NEW}), "it is taken out"

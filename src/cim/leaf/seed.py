@@ -109,6 +109,8 @@ class Seed:
                 os.close(pidfd)
             _throw_dice_anew()
             self._work(end)
+        except SystemExit:  # the seed is gone already
+            os._exit(1)
         except BaseException:
             sys.excepthook(*sys.exc_info())
             os._exit(1)

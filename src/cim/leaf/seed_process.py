@@ -120,7 +120,8 @@ class SeedProcess:
             async with asyncio.timeout(START):
                 return await answer
         except (OSError, TimeoutError) as error:
-            self._itself.process.kill()  # whatever keeps it, another will do
+            if isinstance(error, TimeoutError):
+                self._itself.process.kill()  # whatever keeps it, another will do
             manner = await self._itself.manner()
             raise Gone(f"the process that it was to be forked from is gone: {manner}") from error
         finally:
@@ -170,12 +171,15 @@ class SeedProcess:
 
 
 class Nursery:
-    """Where workers come from: forked from a seed where that can be, or else started one by one."""
+    """Where workers come from: forked from a seed where that can be, or else started one by one.
+
+    ``can_fork`` is taken to hold on Linux until a seed says otherwise.
+    """
 
     def __init__(self, serve: Serve, tell: Callable[[str], None]) -> None:
         self._serve, self._tell = serve, tell
         self._seed: SeedProcess | None = None
-        self._can_fork = sys.platform == "linux" and hasattr(os, "pidfd_open")
+        self.can_fork = sys.platform == "linux" and hasattr(os, "pidfd_open")
         self._loading = asyncio.Lock()
 
     async def worker(self, *, behind: bool) -> Worker:
@@ -184,7 +188,7 @@ class Nursery:
         Raises :class:`Gone` if it ended meanwhile, :class:`Misdeclared` if it cannot be.
         """
         async with self._loading:
-            if self._can_fork and (self._seed is None or self._seed.is_gone):
+            if self.can_fork and (self._seed is None or self._seed.is_gone):
                 alone = await self._sow(behind)
                 if alone is not None:
                     return alone
@@ -200,7 +204,7 @@ class Nursery:
         if isinstance(started, SeedProcess):
             self._seed = started
             return None
-        self._can_fork, self._seed = False, None
+        self.can_fork, self._seed = False, None
         self._tell(f"each worker loads everything for itself, for it cannot be forked: {why}")
         return started
 

@@ -51,9 +51,9 @@ class Pipe:
         """The next frame; None when the leaf has gone."""
         return read_frame(self._reader.read)
 
-    def step(self) -> None:
-        """Tell that the work goes on."""
-        self.say(Frame("step"))
+    def step(self, kind: str) -> None:
+        """Tell that the work goes on, with a step of some kind."""
+        self.say(Frame("step", kind))
 
     def load(self, blob: Blob) -> bytes:
         """See :class:`cim.domain.blob.Blobs`."""
@@ -76,25 +76,28 @@ class Pipe:
 class Stepping:
     """A provider that tells of each of its calls, so that long work is told from work that hangs."""
 
-    def __init__(self, provider: Any, step: Callable[[], None]) -> None:
-        self._provider, self._step = provider, step
+    def __init__(self, provider: Any, contract: str, step: Callable[[str], None]) -> None:
+        self._provider, self._contract, self._step = provider, contract, step
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._provider, name)
         if not callable(found):
             return found
 
+        kind = f"{self._contract}.{name}"
+
         def call(*arguments: Any, **named: Any) -> Any:
-            self._step()
+            self._step(kind)
             result = found(*arguments, **named)
-            return self._each(result) if isinstance(result, Iterator) else result
+            return self._each(result, kind) if isinstance(result, Iterator) else result
 
         return call
 
-    def _each(self, items: Iterator[Any]) -> Iterator[Any]:
+    def _each(self, items: Iterator[Any], kind: str) -> Iterator[Any]:
         for item in items:
-            self._step()
+            self._step(kind)
             yield item
+            self._step(kind)  # or what was done with it would be part of getting the next one
 
 
 Systems = Mapping[str, tuple[SystemType, Mapping[str, Any]]]
@@ -166,8 +169,8 @@ def _systems(serve: Serve, pipe: Pipe) -> Systems:
 
 def _needs(binding: Binding, system: SystemType, pipe: Pipe) -> dict[str, Any]:
     return {
-        parameter: provider if provider is pipe else Stepping(provider, pipe.step)
-        for parameter, provider in binding.needs(system).items()
+        name: provider if provider is pipe else Stepping(provider, system.needs[name].__name__, pipe.step)
+        for name, provider in binding.needs(system).items()
     }
 
 

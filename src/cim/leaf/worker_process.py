@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -60,6 +60,12 @@ class Worker:
     process: Process
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    # Kept open, for it is read twice a step; None where the system does not tell.
+    _waited: int | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        with suppress(OSError):
+            self._waited = os.open(f"/proc/{self.process.pid}/schedstat", os.O_RDONLY)
 
     @classmethod
     async def start(cls, serve: Serve, *, behind: bool = False) -> "Worker":
@@ -146,8 +152,9 @@ class Worker:
     def held_up(self) -> float:
         """Seconds in which it would have worked and others had the processors; 0 where the system does not
         tell."""
-        with suppress(OSError, LookupError, ValueError):
-            return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[1]) / 1e9
+        if self._waited is not None:
+            with suppress(OSError, LookupError, ValueError):
+                return int(os.pread(self._waited, 100, 0).split()[1]) / 1e9
         return 0.0
 
     async def manner(self) -> str:
@@ -159,5 +166,8 @@ class Worker:
         """Kill it and wait until it is gone."""
         with suppress(ProcessLookupError):
             self.process.kill()
+        if self._waited is not None:
+            os.close(self._waited)
+            self._waited = None
         self.writer.close()
         await self.process.wait()

@@ -2,7 +2,8 @@
 
 A worker runs one system at a time. It is killed when it takes longer over one step (a provider's call,
 or its own code between two) than the machine allows, and started again when it is needed. Before that,
-a run with a long step steps aside: it goes on behind the others, and another worker takes its place.
+a run whose step takes longer than is usual steps aside when others wait: it goes on behind them, and
+another worker takes its place.
 """
 
 import asyncio
@@ -17,16 +18,18 @@ from cim.domain.errors import CimError, Failure, Misdeclared
 from cim.leaf.frames import Frame, Serve
 from cim.leaf.machine import Limits
 from cim.leaf.seed_process import Nursery
+from cim.leaf.usual import LONG, Usual
 from cim.leaf.worker_process import Gone, Worker
 from cim.log.backoff import delays, outlast
 from cim.ports.blobs import BlobMissing, BlobStore
 from cim.ports.clock import Clock
+from cim.world.runner import Place
 
 TRIES = 3
 """Workers that a run may end before it is taken to be its fault."""
 
-LONG = 1 / 6
-"""The share of a step's limit after which its run steps aside: 5 s of 30."""
+GLANCE = 0.1
+"""Seconds after which a run that takes long is looked at again: its place may be wanted by now."""
 
 ROOM_ASIDE = 2
 """Runs that may be aside at once, for each worker."""
@@ -44,11 +47,11 @@ LATEST = 4
 
 @dataclass(eq=False, slots=True)
 class Run:
-    """A run under way; ``tell_aside`` tells the schedule that it has stepped aside."""
+    """A run under way, and its place among those at once."""
 
     system: SystemType
     values: Mapping[str, Any]
-    tell_aside: Callable[[], None]
+    place: Place
     is_aside: bool = False
 
 
@@ -68,6 +71,7 @@ class Workers:
         tell: Callable[[str], None],
     ) -> None:
         self._nursery, self._limits = Nursery(serve, tell), limits
+        self._usual = Usual(limits.seconds)
         self._blobs, self._clock, self._tell = blobs, clock, tell
         self._all: set[Worker] = set()
         # The workers that wait for a run, and as many permits.
@@ -92,8 +96,8 @@ class Workers:
                 raise error
         if count:
             self._want(count)
-            # Nothing can step aside before: so long the first runs have the cores to themselves.
-            when = LONG * self._limits.seconds / 2
+            # Where a spare one has to load everything, the first runs have the cores to themselves so long.
+            when = 0.0 if self._nursery.can_fork else LONG * self._limits.seconds / 2
             loop = asyncio.get_running_loop()
             self._spare_later = loop.call_later(when, self._want, count + SPARE)
 
@@ -110,7 +114,7 @@ class Workers:
         await self._nursery.close()
 
     async def run(
-        self, system: SystemType, given: Mapping[str, Any], aside: Callable[[], None]
+        self, system: SystemType, given: Mapping[str, Any], place: Place
     ) -> tuple[Component | None, ...]:
         """One run; raises :class:`Failure` with the cause of whatever ended it.
 
@@ -120,7 +124,7 @@ class Workers:
         values = {name: codec.plain(value) for name, value in given.items() if not isinstance(value, type)}
         for _ in range(TRIES):
             try:
-                return await self._once(Run(system, values, aside))
+                return await self._once(Run(system, values, place))
             except Gone as gone:
                 manner = str(gone)
                 self._tell(f"a worker at {system} is gone: {manner}")
@@ -197,7 +201,7 @@ class Workers:
             await self._clock.sleep(delay)
 
     def _step_aside(self, run: Run, worker: Worker) -> None:
-        if run.is_aside:
+        if run.is_aside or not run.place.is_wanted():
             return
         if self._aside == self._room_aside:
             self._stuck[run] = worker
@@ -206,7 +210,7 @@ class Workers:
         self._aside += 1
         run.is_aside = True
         worker.stand_back(BEHIND)
-        run.tell_aside()
+        run.place.leave()
         self._fill_up()
 
     async def _first(self) -> Worker:
@@ -226,13 +230,14 @@ class Workers:
 
     async def _answer(self, worker: Worker, run: Run) -> Frame:
         await worker.say(Frame("run", str(run.system), run.values))
+        kind = str(run.system)
         while True:
-            said = await self._step(worker, run)
+            said = await self._step(worker, run, kind)
             match said.kind:
                 case "done" | "failed":
                     return said
                 case "step":
-                    continue
+                    kind = said.text
                 case "load":
                     await worker.say(await self._loaded(said.text))
                 case "keep":
@@ -240,38 +245,42 @@ class Workers:
                 case strange:
                     raise Gone(f"it said {strange!r}, which is no frame of a worker")
 
-    async def _step(self, worker: Worker, run: Run) -> Frame:
+    async def _step(self, worker: Worker, run: Run, kind: str) -> Frame:
         """What the worker says at the end of its step; raises :class:`Failure` at the limit.
 
         The time in which others had the processors does not count: a busy machine is no step's fault.
         """
-        loop, limit = asyncio.get_running_loop(), self._limits.seconds
+        loop, limit, long = asyncio.get_running_loop(), self._limits.seconds, self._usual.long(kind)
         began, held_up = loop.time(), worker.held_up()
         watch: asyncio.TimerHandle | None = None
 
+        def took() -> float:
+            return loop.time() - began - (worker.held_up() - held_up)
+
         def look() -> None:
             nonlocal watch
-            passed = loop.time() - began
-            took = passed - (worker.held_up() - held_up)
-            if took >= LONG * limit:
-                self._step_aside(run, worker)
-            if took >= limit or passed >= LATEST * limit:
+            passed, own = loop.time() - began, took()
+            if own >= limit or passed >= LATEST * limit:
                 end.reschedule(loop.time())
-            else:
-                next_mark = limit if took >= LONG * limit else LONG * limit
-                left = min(next_mark - took, LATEST * limit - passed)
-                watch = loop.call_later(max(left, 0.01), look)
+                return
+            if own >= long:
+                self._step_aside(run, worker)
+            next_mark = long - own if own < long else limit - own if run.is_aside else GLANCE
+            left = min(next_mark, limit - own, LATEST * limit - passed)
+            watch = loop.call_later(max(left, 0.01), look)
 
         try:
             async with asyncio.timeout(None) as end:
                 look()
-                return await worker.hear()
+                said = await worker.hear()
         except TimeoutError as error:
             raise Failure(f"stopped: one step of it took more than {limit:g} seconds") from error
         finally:
             if watch is not None:
                 watch.cancel()
             self._stuck.pop(run, None)
+        self._usual.note(kind, took())
+        return said
 
     async def _loaded(self, sha256: str) -> Frame:
         try:

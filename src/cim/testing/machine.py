@@ -33,6 +33,7 @@ from cim.testing.faulty_log import FaultyLog, Network, steps
 from cim.testing.jars import Move, Pour, Put, jars, labels
 from cim.testing.keepers import keepers
 from cim.world.due import is_due
+from cim.world.runner import Place
 from cim.world.schedule import Schedule
 from cim.world.world import World
 from cim.world.writer import Writer
@@ -74,14 +75,14 @@ class Runs:
     def __init__(self, network: Network) -> None:
         self._network = network
 
-    async def run(self, system: SystemType, given: Mapping[str, Any], aside: Callable[[], None]) -> Any:
+    async def run(self, system: SystemType, given: Mapping[str, Any], place: Place) -> Any:
         """See :class:`cim.world.runner.Runner`."""
         await self._network.take_time()
         fate = self._network.fate(RUNNING)
         if fate == "run loses the link":
             raise LinkLost("no content")
         if fate == "run steps aside":
-            aside()
+            place.leave()
             await self._network.take_time()
         return system.function(**given)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from cim.contract import codec
@@ -27,8 +28,12 @@ LONGEST_CAUSE = 500
 class _Place:
     """A run's place among those at once, given back when it steps aside, or at its end."""
 
-    def __init__(self, wake: asyncio.Event) -> None:
-        self._wake, self.is_left = wake, False
+    def __init__(self, wake: asyncio.Event, is_wanted: Callable[[], bool]) -> None:
+        self._wake, self._is_wanted = wake, is_wanted
+        self.is_left = False
+
+    def is_wanted(self) -> bool:
+        return not self.is_left and self._is_wanted()
 
     def leave(self) -> None:
         self.is_left = True
@@ -100,20 +105,28 @@ class Schedule:
         self._wake.clear()
         while (chosen := self._choose()) is not None:
             key, system = chosen
-            self._running[key] = _Place(self._wake)
+            self._running[key] = _Place(self._wake, partial(self._is_wanted, key[1]))
             tasks.create_task(self._one(system, self._world.entities[key[1]], self._running[key]))
         await self._tell()
 
     def _choose(self) -> tuple[Key, SystemType] | None:
         """The run to make now: of an entity that has none under way, or else one more of those that have."""
         at_work = [ref for (_, ref), place in self._running.items() if not place.is_left]
-        aside = {ref for (_, ref), place in self._running.items() if place.is_left}
+        aside = self._aside()
         is_free = len(at_work) < self._workers
         if is_free or (len(at_work) == self._workers and len(set(at_work)) < self._workers):
             chosen = self._waiting.begin({*at_work, *aside})
             if chosen is not None:
                 return chosen
         return self._waiting.go_on(aside) if is_free else None
+
+    def _aside(self) -> set[Ref]:
+        """The entities with a run that has stepped aside."""
+        return {ref for (_, ref), place in self._running.items() if place.is_left}
+
+    def _is_wanted(self, ref: Ref) -> bool:
+        """Whether a run waits that would be made in the place of one of an entity."""
+        return self._waiting.is_there_any_beside({ref, *self._aside()})
 
     def _look(self, entity: Entity) -> None:
         for system in self._systems:
@@ -161,7 +174,7 @@ class Schedule:
             return
 
     async def _outputs(self, due: Call, place: _Place) -> tuple[Component | None, ...]:
-        return _checked(due.system, await self._runner.run(due.system, arguments(due), place.leave))
+        return _checked(due.system, await self._runner.run(due.system, arguments(due), place))
 
     def _took(self, started: float) -> float:
         return (self._clock.monotonic() - started) * 1000

@@ -34,6 +34,10 @@ class Waiting:
         self._systems[key] = system
         heappush(self._order, (age, next(self._count), key))
 
+    def is_there_any_beside(self, others: Collection[Ref]) -> bool:
+        """Whether a run of an entity that is none of those waits."""
+        return any(ref not in others for _, ref in self._systems)
+
     def begin(self, under_way: Collection[Ref]) -> tuple[Key, SystemType] | None:
         """Take out the next run of an entity that has none under way; None where there is none."""
         return self._first(lambda ref: ref not in under_way)

@@ -13,6 +13,7 @@ from cim.domain.errors import CimError
 COMMANDS: dict[str, str] = {
     "demo": "run the documents machine: hand in files, watch them being read on a live page",
     "up": "run a machine: its leaf, its systems and its page",
+    "keys": "make the keys by which the hosts of a cluster know each other",
     "work": "join a running machine as a second process with more modules",
     "send": "send a command to an entity",
     "show": "show entities with their state and components, or processes with what they wait for",
@@ -49,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     }
     for name, one in made.items():
         one.add_argument("--machine", metavar="DIR", help="the machine's folder")
-        if name not in ("up", "work"):
+        if name not in ("up", "work", "keys"):
             one.add_argument("--json", action="store_true", help="print data as JSON, a line each")
         WORDS.get(name, _no_words)(one)
     return top

@@ -95,6 +95,11 @@ async def _import(machine: Machine, archive: ArchiveFile) -> Checked:
 
 async def _refuse_history(machine: Machine) -> None:
     """Raise :class:`CimError` where the machine's log holds anything; makes its keys if need be."""
+    if machine.hosts:
+        raise CimError(
+            f"{machine.folder} has several hosts: import without [cluster], then move the folders node-2 and "
+            f"node-3 of {machine.state} to the hosts of these places"
+        )
     async with _server(machine) as client:
         last = await (await NatsLog.open(client)).last()
     if last:

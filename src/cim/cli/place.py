@@ -90,7 +90,11 @@ async def _found_or_free(machine: Machine) -> tuple[LeafAddress | None, MachineL
         if running is not None:
             return running, None
         try:
-            return None, MachineLock.take(machine.state)
+            lock = MachineLock.take(machine.state)
+            if not machine.hosts:
+                return None, lock
+            lock.release()
+            raise CimError(f"nothing of machine {machine.name} runs at this host: `cim up {machine.folder}`")
         except LeafRunning:
             if waited > PATIENCE:
                 raise

@@ -16,6 +16,10 @@ def _demo(command: ArgumentParser) -> None:
 def _up(command: ArgumentParser) -> None:
     _take_machine(command)
     command.add_argument("--port", type=int, help="the page's port (default: as machine.toml says)")
+    command.add_argument(
+        "--as", dest="host", metavar="NAME", help="which host of [cluster] this is (default: by address)"
+    )
+    command.add_argument("--node", action="store_true", help="run this host's node only, never the leaf")
 
 
 def _work(command: ArgumentParser) -> None:

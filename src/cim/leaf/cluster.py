@@ -2,6 +2,7 @@
 
 What this gives: a node that dies, stands still, or whose folder is damaged stops nobody, and every receipt
 stands on two disks' files before it is given. What one host cannot give: it ends with the host and its disk.
+On several hosts each has one of them instead: see :mod:`cim.leaf.own_node`.
 """
 
 import asyncio

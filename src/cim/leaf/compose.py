@@ -17,21 +17,23 @@ from cim.adapters.nats.stream import is_ready, make_ready
 from cim.adapters.system import SystemClock, SystemEntropy
 from cim.contract import codec
 from cim.contract.composition import Composition, compose
-from cim.domain.errors import CimError
+from cim.contract.personal import personal_fields
+from cim.domain.errors import CimError, Misdeclared
 from cim.doors.commands import CommandDoor
 from cim.doors.page import PageDoor
 from cim.doors.patience import PatientBlobs
 from cim.doors.queries import MACHINE, QueryDoor
-from cim.leaf.accounts import Credentials, Keys, machine_credentials, steward_credentials
-from cim.leaf.cluster import Cluster
+from cim.leaf.accounts import Keys, machine_credentials, steward_credentials
 from cim.leaf.deciding import deciding
+from cim.leaf.garbage import let_go
 from cim.leaf.heads import keep_head
+from cim.leaf.hosts import Host
 from cim.leaf.lock import LeafAddress, MachineLock
 from cim.leaf.machine import Machine, load_contexts
-from cim.leaf.machine_server import machine_server
+from cim.leaf.machine_server import Running, machine_server
 from cim.leaf.node import Node, Tell, background, join
-from cim.leaf.server import Server
 from cim.leaf.sessions import PageSessions
+from cim.leaf.turn import Turn
 from cim.ports.log import LinkLost, LogRefused
 from cim.views.live import LiveQueries
 from cim.views.page import Page, Upload
@@ -52,46 +54,135 @@ class Leaf:
     page: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What a leaf stands on: its server with a connection to it, and who may come to its page."""
+
+    machine: Machine
+    composition: Composition
+    running: Running
+    keys: Keys
+    client: Client
+    origins: tuple[str, ...]
+    tell: Tell
+
+
 @asynccontextmanager
 async def leaf(machine: Machine, tell: Tell, *, port: int | None = None) -> AsyncIterator[Leaf]:
     """Run a whole leaf: server, log, world, systems, doors and the page.
 
-    Raises :class:`cim.leaf.lock.LeafRunning` where one runs on the folder already.
+    Raises :class:`cim.leaf.lock.LeafRunning` where one runs on the folder already, :class:`Misdeclared` for a
+    machine with several hosts.
     """
-    composition = compose(load_contexts(machine, machine.modules, views=True))
-    views = compile_views(composition)
+    if machine.hosts:
+        raise Misdeclared(f"{machine.folder}: it has several hosts: run `cim up` at each")
     with (
         MachineLock.take(machine.state) as lock,
         bind(machine.port if port is None else port, tell) as listening,
     ):
-        taken = listening.getsockname()[1]
-        origins = (f"http://{HOST}:{taken}", f"http://localhost:{taken}")
-        async with machine_server(machine, origins, tell) as (running, keys):
-            user = machine_credentials(keys)
-            async with (
-                connect(running.url, user, f"leaf of {machine.name}", tell) as client,
-                _ready_log(client, running, keys, tell),
-                join(
-                    machine,
-                    client,
-                    composition,
-                    composition.systems,
-                    tell,
-                    projections=composition.projections,
-                    processes=composition.processes,
-                ) as node,
-                deciding(node, tell) as actors,
-                _processes(node, actors),
-                _doors(node, actors, views, running, keys, listening, origins, tell),
-            ):
-                lock.announce(_address(running, origins[0], user))
-                yield Leaf(node, origins[0])
+        async with _ground(machine, tell, listening) as ground, _on(ground, listening) as found:
+            lock.announce(_address(ground, found.page))
+            yield found
+
+
+async def leaf_in_turn(
+    machine: Machine,
+    tell: Tell,
+    up: Callable[[Leaf], Awaitable[None]],
+    *,
+    port: int | None = None,
+    stand_by: bool = True,
+) -> None:
+    """Run this host's node of a cluster, and the leaf whenever it is this host's turn; until cancelled.
+
+    ``up`` is told each time it has begun. Without ``stand_by`` it never is. Raises as :func:`leaf` does.
+    """
+    with (
+        MachineLock.take(machine.state) as lock,
+        bind(machine.port if port is None else port, tell) as listening,
+    ):
+        number = listening.getsockname()[1]
+        async with _ground(machine, tell, listening) as ground:
+            listening.close()
+            lock.announce(_address(ground, ""))
+            assert machine.here is not None
+            tell(f"node {machine.here.name} is up at {machine.here.url}")
+            while stand_by:
+                await _one_turn(ground, number, lock, machine.here, up)
+            await asyncio.get_running_loop().create_future()
+
+
+async def _one_turn(
+    ground: _Ground, port: int, lock: MachineLock, here: Host, up: Callable[[Leaf], Awaitable[None]]
+) -> None:
+    """Wait for this host's turn, and run the leaf until it is over."""
+    turn = Turn(ground.client, here.name, SystemEntropy().new_id(), SystemClock(), ground.tell)
+    await turn.come()
+    over = asyncio.ensure_future(turn.over())
+    try:
+        with bind(port, ground.tell, alone=True) as listening:
+            async with _on(ground, listening) as found:
+                lock.announce(_address(ground, found.page))
+                await up(found)
+                ground.tell(f"the leaf runs at {await over} now, it was taken over: this host stands by")
+    finally:
+        over.cancel()
+        let_go()
+        await turn.give_back()
+        lock.announce(_address(ground, ""))
 
 
 @asynccontextmanager
-async def _ready_log(
-    client: Client, running: Server | Cluster, keys: Keys, tell: Tell
-) -> AsyncIterator[None]:
+async def _ground(machine: Machine, tell: Tell, listening: socket.socket) -> AsyncIterator[_Ground]:
+    composition = compose(load_contexts(machine, machine.modules, views=True))
+    if machine.hosts:
+        _check_cluster(machine, composition)
+    port = listening.getsockname()[1]
+    origins = (f"http://{HOST}:{port}", f"http://localhost:{port}")
+    async with machine_server(machine, origins, tell) as (running, keys):
+        user = machine_credentials(keys)
+        async with (
+            connect(running.url, user, f"leaf of {machine.name}", tell) as client,
+            _ready_log(client, running, keys, tell),
+        ):
+            yield _Ground(machine, composition, running, keys, client, origins, tell)
+
+
+def _check_cluster(machine: Machine, composition: Composition) -> None:
+    """Refuse what does not go from host to host yet."""
+    personal = [str(kind) for kind in composition.entities.values() if kind.personal]
+    personal += [str(kind) for kind in composition.components if personal_fields(kind.component)]
+    if personal:
+        raise Misdeclared(
+            f"{machine.folder}: {personal[0]} has Personal fields. The keys of persons are kept at one host, "
+            f"and another could neither read nor erase them: [cluster] is not for such a machine yet"
+        )
+
+
+@asynccontextmanager
+async def _on(ground: _Ground, listening: socket.socket) -> AsyncIterator[Leaf]:
+    """The leaf itself: world, systems, doors and the page."""
+    composition, tell = ground.composition, ground.tell
+    views = compile_views(composition)
+    async with (
+        join(
+            ground.machine,
+            ground.client,
+            composition,
+            composition.systems,
+            tell,
+            projections=composition.projections,
+            processes=composition.processes,
+        ) as node,
+        deciding(node, tell) as actors,
+        _processes(node, actors),
+        _doors(node, actors, views, ground, listening),
+    ):
+        yield Leaf(node, ground.origins[0])
+
+
+@asynccontextmanager
+async def _ready_log(client: Client, running: Running, keys: Keys, tell: Tell) -> AsyncIterator[None]:
     """The log's stream, given what came with a later version than the one that made it."""
     if not await is_ready(client):
         steward = steward_credentials(keys, int(SystemClock().now().timestamp()))
@@ -141,12 +232,10 @@ async def _doors(
     node: Node,
     actors: Actors,
     views: dict[str, View],
-    running: Server | Cluster,
-    keys: Keys,
+    ground: _Ground,
     listening: socket.socket,
-    origins: tuple[str, ...],
-    tell: Tell,
 ) -> AsyncIterator[None]:
+    running, tell = ground.running, ground.tell
     clock, entropy, lean = SystemClock(), SystemEntropy(), lean_of(node.client)
     node.world.when_erased(lambda _, refs: actors.forget(refs))
     commands = CommandDoor(node.composition, actors, node.world, lambda: running.trouble)
@@ -165,8 +254,8 @@ async def _doors(
     await queries.serve(node.client, contexts, tell)
     page = PageDoor(
         page=Page(node.machine.name, "", running.websocket_ports, views, upload(node.composition)),
-        sessions=PageSessions(keys, tuple(views), clock),
-        origins=origins,
+        sessions=PageSessions(ground.keys, tuple(views), clock),
+        origins=ground.origins,
         composition=node.composition,
         commands=commands,
         blobs=PatientBlobs(node.blobs, clock),
@@ -212,9 +301,11 @@ class _Web(uvicorn.Server):
         yield
 
 
-def bind(port: int, tell: Tell) -> socket.socket:
-    """A listening socket on loopback at ``port``, or at the next free one, which is told."""
-    for candidate in (*range(port, min(port + 100, 65536)), 0) if port else (0,):
+def bind(port: int, tell: Tell, *, alone: bool = False) -> socket.socket:
+    """A listening socket on loopback at ``port``, or at the next free one, which is told; where it is to
+    be ``alone``, there or nowhere."""
+    others = (*range(port + 1, min(port + 100, 65536)), 0) if port and not alone else ()
+    for candidate in (port, *others):
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -226,8 +317,9 @@ def bind(port: int, tell: Tell) -> socket.socket:
         if candidate != port:
             tell(f"port {port} is taken: the page is at {listening.getsockname()[1]} instead")
         return listening
-    raise CimError(f"no port is free on {HOST}")
+    raise CimError(f"port {port} is taken" if alone else f"no port is free on {HOST}")
 
 
-def _address(running: Server | Cluster, page: str, user: Credentials) -> LeafAddress:
+def _address(ground: _Ground, page: str) -> LeafAddress:
+    running, user = ground.running, machine_credentials(ground.keys)
     return LeafAddress(os.getpid(), running.url, running.websocket_ports, page, user.jwt, user.seed)

@@ -30,17 +30,28 @@ _CHOICE = range(20_000, 32_000)
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Loopback ports: of NATS clients, of WebSocket, of monitoring over HTTP where it is wanted, and of the
-    other nodes' routes where there are others on this host."""
+    other nodes' routes where there are others on this host.
+
+    In a cluster of several hosts that of clients is at ``host`` and ``fixed``: the others know it.
+    """
 
     client: int
     websocket: int
     monitor: int | None = None
     route: int | None = None
+    host: str = HOST
+    fixed: bool = False
 
     def taken(self) -> list[int]:
         """Those of the ports that another program listens at."""
-        wanted = (self.client, self.websocket, self.monitor, self.route)
-        return [port for port in wanted if port and not _is_free(port)]
+        wanted = (self.websocket, self.monitor, self.route)
+        here = [] if _is_free(self.client, self.host) else [self.client]
+        return here + [port for port in wanted if port and not _is_free(port)]
+
+    def others(self) -> "Ports":
+        """Free ones in their place, but for what others know."""
+        free = free_ports(monitor=self.monitor is not None, route=self.route is not None)
+        return replace(free, client=self.client, host=self.host, fixed=True) if self.fixed else free
 
 
 def free_ports(*, monitor: bool = False, route: bool = False) -> Ports:
@@ -52,11 +63,14 @@ def free_ports(*, monitor: bool = False, route: bool = False) -> Ports:
 @dataclass(frozen=True, slots=True)
 class Member:
     """One of the nodes of a cluster: its number from 1, the address at which it takes the routes of the
-    others (``host:port``), and theirs. Without an address of its own it is on loopback, at its own port."""
+    others (``host:port``), and theirs. Without an address of its own it is on loopback, at its own port.
+
+    ``fixed`` are the host and port where it takes programs, if those of other hosts know them."""
 
     number: int
     others: tuple[str, ...]
     address: str = ""
+    fixed: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +116,13 @@ class Configuration:
 
     def free_ports(self) -> Ports:
         """Free ports of all kinds that this server needs."""
-        return free_ports(route=self.member is not None and not self.member.address)
+        return self._placed(free_ports(route=self.member is not None and not self.member.address))
+
+    def _placed(self, ports: Ports) -> Ports:
+        if self.member is None or self.member.fixed is None:
+            return ports
+        host, client = self.member.fixed
+        return replace(ports, host=host, client=client, fixed=True)
 
     def last_ports(self) -> Ports | None:
         """The ports of the last start, where pages and workers of then look for the server again.
@@ -116,6 +136,7 @@ class Configuration:
                 ports = replace(ports, route=int(settings["cluster"]["port"]))
         except (OSError, ValueError, LookupError, TypeError):
             return None
+        ports = self._placed(ports)
         return None if ports.taken() else ports
 
     def text(self, ports: Ports) -> str:
@@ -126,7 +147,7 @@ class Configuration:
             jetstream["sync_interval"] = "always"
         settings: dict[str, Any] = {
             "server_name": self.server_name,
-            "host": HOST,
+            "host": ports.host,
             "port": ports.client,
             "max_payload": MAX_PAYLOAD,
             "pid_file": str(self.pid_file),
@@ -166,11 +187,11 @@ class Configuration:
         }
 
 
-def _is_free(port: int) -> bool:
+def _is_free(port: int, host: str = HOST) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError:
             return False
         return True

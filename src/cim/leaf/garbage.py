@@ -24,3 +24,8 @@ def let_stay() -> None:
     those are the few of the last moments.
     """
     gc.freeze()
+
+
+def let_go() -> None:
+    """Look again through all: what was to stay has come to its end, and the process goes on."""
+    gc.unfreeze()

@@ -127,7 +127,9 @@ def _who_runs(folder: Path) -> str:
     except LeafUnreadable:
         leaf = None
     pid = leaf.pid if leaf else (folder / "lock").read_text() or "unknown"
-    where = f"its page is {leaf.page}, its NATS {leaf.url}" if leaf else "it has not told its address yet"
+    where = "it has not told its address yet"
+    if leaf:
+        where = f"its page is {leaf.page or 'elsewhere'}, its NATS {leaf.url}"
     return (
         f"{folder}: a leaf runs here already, process {pid}; {where}. "
         f"Use that one, or end it first (Ctrl-C in its terminal, or: kill {pid})"

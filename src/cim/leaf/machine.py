@@ -15,6 +15,7 @@ import msgspec
 
 from cim.domain.context import Context
 from cim.domain.errors import Misdeclared
+from cim.leaf.hosts import Host, read_hosts
 
 FILE = "machine.toml"
 STATE_FOLDER = ".cim"
@@ -52,6 +53,7 @@ class Machine:
     ``providers`` maps a contract's class name to ``package.module:Class``, or to a table whose ``use``
     says that and whose other entries are the options of its constructor. ``workers`` is how many
     systems run at once; 0 means one a core. ``port`` is the page's; where it is taken, the next free one.
+    ``hosts`` are those of a cluster, ``here`` is this one; without them all of it is on one host.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Machine:
     limits: Limits = field(default_factory=Limits)
     folder: Path = Path()
     projections: Projections = field(default_factory=Projections)
+    hosts: tuple[Host, ...] = ()
+    here: Host | None = None
 
     @property
     def state(self) -> Path:
@@ -87,6 +91,7 @@ class _Written:
     port: int = PAGE_PORT
     limits: Limits = field(default_factory=Limits)
     projections: Projections = field(default_factory=Projections)
+    cluster: dict[str, str] = field(default_factory=dict)
 
 
 def load_machine(folder: Path) -> Machine:
@@ -105,6 +110,7 @@ def load_machine(folder: Path) -> Machine:
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError, OSError) as error:
         raise Misdeclared(f"{path}: {error}") from error
     _check(written, path)
+    hosts = _hosts(written, path)
     return Machine(
         written.name,
         written.modules,
@@ -115,7 +121,17 @@ def load_machine(folder: Path) -> Machine:
         written.limits,
         folder.resolve(),
         written.projections,
+        hosts,
     )
+
+
+def _hosts(written: _Written, path: Path) -> tuple[Host, ...]:
+    if written.cluster and written.durability != "ha":
+        raise Misdeclared(f'{path}: [cluster] needs durability = "ha": a copy of everything at each host')
+    try:
+        return read_hosts(written.cluster)
+    except Misdeclared as error:
+        raise Misdeclared(f"{path}: {error}") from error
 
 
 def _check(written: _Written, path: Path) -> None:

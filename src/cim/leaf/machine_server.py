@@ -3,9 +3,10 @@
 A room of its own, so that a command that only reads need not load the doors and the page.
 """
 
+import math
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +20,16 @@ from cim.domain.errors import Misdeclared
 from cim.leaf.accounts import Keys, machine_credentials
 from cim.leaf.cluster import Cluster, node_folder
 from cim.leaf.configuration import NODES
+from cim.leaf.hosts import find_host
 from cim.leaf.machine import Machine
+from cim.leaf.own_node import OwnNode, check_folders, told_late
 from cim.leaf.server import Server
 from cim.leaf.sessions import PageSessions
 from cim.log.backoff import outlast
+
+_TO_HOSTS = ". All that without [cluster]; then move node-2 and node-3 from .cim to the hosts of these places"
+
+_FIRST = "no node leads the log yet: the first time all hosts must be there, later any two are enough"
 
 STORE = "jetstream"
 """The folder in which a server keeps what it stores."""
@@ -31,18 +38,23 @@ OPENING = 30.0
 """Seconds that the nodes of a cluster have to elect a leader of the log."""
 
 Tell = Callable[[str], None]
+Running = Server | Cluster | OwnNode
 
 
 @asynccontextmanager
 async def machine_server(
     machine: Machine, origins: tuple[str, ...], tell: Tell
-) -> AsyncIterator[tuple[Server | Cluster, Keys]]:
-    """The machine's keys and its supervised server, or the three of ``ha``; the caller holds the lock.
+) -> AsyncIterator[tuple[Running, Keys]]:
+    """The machine's keys and its supervised server; the caller holds the lock.
+
+    Of ``ha`` it is three of them, or, of a machine with several hosts, the one of this host.
 
     Raises :class:`Misdeclared` where the machine's history was written under another durability.
     """
+    if machine.hosts and machine.here is None:
+        machine = replace(machine, here=find_host(machine.hosts, None))
     _check_history(machine)
-    keys = Keys.load_or_make(machine.state / "keys.json", now=int(time.time()))
+    keys = _keys(machine)
     running = await _start(machine, keys, origins, tell)
     try:
         yield running, keys
@@ -50,13 +62,34 @@ async def machine_server(
         await running.stop()
 
 
-async def _start(machine: Machine, keys: Keys, origins: tuple[str, ...], tell: Tell) -> Server | Cluster:
+KEYS = "keys.json"
+
+
+def make_keys(machine: Machine) -> Path:
+    """The file of the keys by which a machine's programs and nodes know each other, made if it is missing."""
+    Keys.load_or_make(machine.state / KEYS, now=int(time.time()))
+    return machine.state / KEYS
+
+
+def _keys(machine: Machine) -> Keys:
+    """The machine's keys. On one host of several they are never made by the way: each would make its own."""
+    file = machine.state / KEYS
+    if machine.hosts and not file.exists():
+        raise Misdeclared(
+            f"{file} is missing: the hosts of a cluster know each other by the same keys. Make them once, on "
+            f"one host, with `cim keys`, and copy the file to the others, readable by its owner alone"
+        )
+    return Keys.load_or_make(file, now=int(time.time()))
+
+
+async def _start(machine: Machine, keys: Keys, origins: tuple[str, ...], tell: Tell) -> Running:
     cookie = PageSessions.cookie_of(keys)
     if machine.durability == "ha":
-        cluster = await Cluster.start(machine.state, keys=keys, origins=origins, cookie=cookie, on_event=tell)
+        cluster = await _nodes(machine, keys, origins, cookie, tell)
         try:
             async with connect(cluster.url, machine_credentials(keys), "the leaf's start") as client:
-                await until_ready(client)
+                with told_late(tell, _FIRST) if machine.here else nullcontext():
+                    await until_ready(client, math.inf if machine.here else OPENING)
         except BaseException:
             await cluster.stop()
             raise
@@ -71,14 +104,25 @@ async def _start(machine: Machine, keys: Keys, origins: tuple[str, ...], tell: T
     )
 
 
-async def until_ready(client: Client) -> None:
+async def _nodes(
+    machine: Machine, keys: Keys, origins: tuple[str, ...], cookie: str, tell: Tell
+) -> Cluster | OwnNode:
+    """All three nodes on this host, or the one of this host."""
+    if machine.here is None:
+        return await Cluster.start(machine.state, keys=keys, origins=origins, cookie=cookie, on_event=tell)
+    return await OwnNode.start(
+        machine.state, machine.here, machine.hosts, keys=keys, origins=origins, cookie=cookie, on_event=tell
+    )
+
+
+async def until_ready(client: Client, patience: float = OPENING) -> None:
     """Wait until log and contents have a leader: in a cluster nothing can be asked before.
 
-    Raises :class:`cim.ports.log.LinkLost` where they have none for half a minute.
+    Raises :class:`cim.ports.log.LinkLost` where they have none for ``patience`` seconds.
     """
     clock = SystemClock()
-    await outlast(lambda: open_stream(client), clock, OPENING)
-    await outlast(lambda: NatsBlobs.open(client), clock, OPENING)
+    await outlast(lambda: open_stream(client), clock, patience)
+    await outlast(lambda: NatsBlobs.open(client), clock, patience)
 
 
 def stores(machine: Machine) -> list[Path]:
@@ -90,6 +134,7 @@ def stores(machine: Machine) -> list[Path]:
 
 def _check_history(machine: Machine) -> None:
     """One node's history is not that of three: a server that came up without it would show an empty log."""
+    check_folders(machine.state, machine.here, lambda node: _has_history(node / STORE))
     before = "dev" if machine.durability == "ha" else "ha"
     found = [store for store in stores(replace(machine, durability=before)) if _has_history(store)]
     if found:
@@ -97,7 +142,7 @@ def _check_history(machine: Machine) -> None:
             f"{machine.folder}: durability is {machine.durability!r}, and {found[0]} holds a history that "
             f"was written under {before!r}. Put durability back to {before!r}, `cim export FILE.zip`, set it "
             f"to {machine.durability!r} again, move {' and '.join(map(str, found))} away, "
-            f"`cim import FILE.zip`"
+            f"`cim import FILE.zip`{_TO_HOSTS if machine.hosts else ''}"
         )
 
 

@@ -5,12 +5,13 @@ Nobody but the holder of the leaf's lock may start it: see :mod:`cim.leaf.lock`.
 
 import asyncio
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
 from cim.leaf.accounts import Credentials, Keys, machine_credentials, public_key
-from cim.leaf.configuration import HOST, Configuration, Durability, Member, Ports, free_ports
+from cim.leaf.configuration import HOST, Configuration, Durability, Member, Ports
 from cim.leaf.disk import Disk
 from cim.leaf.private import private_folder, write_private
 from cim.leaf.process import ServerFailed, end, end_left_over, manner_of_death, spawn
@@ -42,6 +43,9 @@ class Server:
         self._supervisor: asyncio.Task[None] | None = None
         self._started = 0.0
         self._pause = 0.0
+        # Whether enough of the other hosts are there is not for this one to judge.
+        alone = configuration.member is None or configuration.member.fixed is None
+        self._patience = PATIENCE if alone else math.inf
 
     @classmethod
     async def start(
@@ -80,7 +84,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where the machine's programs connect."""
-        return f"nats://{HOST}:{self._ports.client}"
+        return f"nats://{self._ports.host}:{self._ports.client}"
 
     @property
     def websocket_port(self) -> int:
@@ -144,7 +148,12 @@ class Server:
                 except ServerFailed:
                     if not (taken := ports.taken()):
                         raise
-            ports = free_ports(monitor=ports.monitor is not None, route=ports.route is not None)
+            if ports.fixed and ports.client in taken:
+                raise ServerFailed(
+                    f"port {ports.client} of {ports.host} is taken by another program, and the other hosts "
+                    f"look for this one there: end that program, or give this host another one in [cluster]"
+                )
+            ports = ports.others()
             self._tell(f"port {taken[0]} of {HOST} is taken: {ports.client} and {ports.websocket} instead")
         raise ServerFailed(
             f"no free port on {HOST} after {_ATTEMPTS} attempts: is something taking them all?"
@@ -174,7 +183,7 @@ class Server:
     async def _until_ready(self, process: asyncio.subprocess.Process) -> bool:
         """Wait until it is ready; False where it could not write and must be started anew."""
         clock = asyncio.get_running_loop().time
-        until, look, glance = self._started + PATIENCE, clock() + _LOOK, _GLANCE
+        until, look, glance = self._started + self._patience, clock() + _LOOK, _GLANCE
         while clock() < until:
             if process.returncode is not None:
                 raise ServerFailed(f"nats-server {manner_of_death(process.returncode)} before it was ready")
@@ -186,7 +195,7 @@ class Server:
                     return False
             await asyncio.sleep(glance)
             glance = min(1.2 * glance, _LONGEST_GLANCE)
-        raise ServerFailed(f"nats-server was not ready after {PATIENCE:.0f} seconds")
+        raise ServerFailed(f"nats-server was not ready after {self._patience:.0f} seconds")
 
     def _must_start_anew(self, process: asyncio.subprocess.Process) -> bool:
         """Look after the disk, and tell when it is full; whether the server must be started anew for it."""
@@ -200,7 +209,7 @@ class Server:
 
     async def _jetstream_answers(self) -> bool:
         try:
-            reader, writer = await asyncio.open_connection(HOST, self._ports.client)
+            reader, writer = await asyncio.open_connection(self._ports.host, self._ports.client)
         except OSError:
             return False
         try:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,11 +108,12 @@ class Running:
 class Place:
     """A machine's folder, and what runs on it. ``folder`` need not be there yet.
 
-    Commands find the machine by ``CIM_MACHINE``; what they say is kept in ``scratch``.
+    Commands find the machine by ``CIM_MACHINE``; what they say is kept in ``scratch``. ``inside`` stands
+    before each command: how it is run at another host.
     """
 
-    def __init__(self, folder: Path, scratch: Path) -> None:
-        self.folder, self._scratch = folder, scratch
+    def __init__(self, folder: Path, scratch: Path, inside: Sequence[str] = ()) -> None:
+        self.folder, self._scratch, self._inside = folder, scratch, inside
         self._started: list[Running] = []
 
     @property
@@ -137,7 +138,7 @@ class Place:
     def start(self, *arguments: str | Path, **environment: str) -> Running:
         """Start ``cim`` with these arguments; ended by :meth:`close` if nobody ends it before."""
         known = {name: value for name, value in os.environ.items() if name != "CIM_MACHINE"}
-        command = [str(Path(sys.executable).with_name("cim")), *map(str, arguments)]
+        command = [*self._inside, str(Path(sys.executable).with_name("cim")), *map(str, arguments)]
         said = self._scratch / f"{len(self._started)} {arguments[0] if arguments else 'cim'}"
         given = {**known, "CIM_MACHINE": str(self.folder), **environment}
         running = Running(command, said, self._scratch, given)
@@ -168,10 +169,10 @@ class Place:
 
 
 @contextmanager
-def place(folder: Path, scratch: Path) -> Iterator[Place]:
+def place(folder: Path, scratch: Path, inside: Sequence[str] = ()) -> Iterator[Place]:
     """A :class:`Place` that is closed at the end of the block."""
     scratch.mkdir(parents=True, exist_ok=True)
-    made = Place(folder, scratch)
+    made = Place(folder, scratch, inside)
     try:
         yield made
     finally:

@@ -1,7 +1,7 @@
 """Three hosts of one machine, each in a network of its own: a node, a world and a door, and a sender at each.
 
-The hosts are processes of the machine's own parts (see :mod:`cim.testing.faults.host`): that a leaf joins
-others on other hosts is not in ``machine.toml`` yet.
+The hosts are processes of the machine's own parts (see :mod:`cim.testing.faults.host`): with ``[cluster]`` in
+``machine.toml`` one of them at a time would be the leaf, here all work at once.
 """
 
 import asyncio

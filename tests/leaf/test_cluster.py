@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
+from nats.js.errors import BadRequestError
 
 from cim.leaf.accounts import Keys
 from cim.leaf.cluster import Cluster, node_folder
@@ -17,6 +18,7 @@ from cim.leaf.process import ServerFailed, command_line
 Begin = Callable[[], Awaitable[Cluster]]
 Connect = Callable[[str], Awaitable[Client]]
 DEADLINE = 30.0
+NO_PEERS = 10005
 
 
 async def until(true: Callable[[], bool], what: str) -> None:
@@ -47,13 +49,26 @@ def running(folder: Path) -> list[int]:
     return [pid for pid in found if f"nats-server -c {folder}" in command_line(pid)]
 
 
+async def add_stream(machine: Client) -> None:
+    """A stream with three copies, once the nodes have heard of each other: they answer before."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        try:
+            await machine.jetstream().add_stream(name="machine", subjects=["evt.>"], num_replicas=3)
+            return
+        except BadRequestError as error:
+            if error.err_code != NO_PEERS or time.monotonic() > end:
+                raise
+        await asyncio.sleep(0.05)
+
+
 async def test_three_nodes_hold_each_message_synced_before_it_is_acknowledged(
     folder: Path, begin: Begin, connect: Connect
 ) -> None:
     cluster = await begin()
     assert len(running(folder)) == len(cluster.url.split(",")) == 3
     machine = await connect(cluster.url.split(",")[0])
-    await machine.jetstream().add_stream(name="machine", subjects=["evt.>"], num_replicas=3)
+    await add_stream(machine)
     await machine.jetstream().publish("evt.a", b"a")
     info = await machine.jetstream().stream_info("machine")
     assert info.cluster is not None

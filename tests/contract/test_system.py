@@ -245,9 +245,19 @@ def star(*letters: Changed[Letter]) -> Words:
     return Words(1)
 
 
+def with_and_without(words: Changed[Words], no: Without[Words]) -> Tone:
+    return Tone("")
+
+
+def without_its_state(words: Changed[Words], no: Without[Letter]) -> Tone:
+    return Tone("")
+
+
 @pytest.mark.parametrize(
     ("function", "said"),
     [
+        (with_and_without, "would never run: it waits for Words and asks for entities without it"),
+        (without_its_state, "would never run: an entity is never without its own state"),
         (asynchronous, "is async, which is not offered yet: write a plain function"),
         (no_changed, r"would never run: mark what it waits for with Changed\[…\]"),
         (no_annotation, "parameter `more` has no annotation"),

@@ -134,6 +134,7 @@ def read_system(owner: str, function: Callable[..., Any]) -> SystemType:
     entities |= {written.of for written in writes}
     if not any(read.kind == "changed" for read in reads):
         raise Misdeclared(f"{where} would never run: mark what it waits for with Changed[…]")
+    _possible(reads, where)
     if len(entities) != 1:
         raise Misdeclared(f"{where} speaks of several entities: {sorted('.'.join(of) for of in entities)}")
     return SystemType(
@@ -192,6 +193,19 @@ def _read_kind(mark: str | None, where: str) -> Literal["changed", "has", "maybe
             return mark
         case _:
             raise Misdeclared(f"{where}: {mark!r} belongs to a view, a system cannot read by it")
+
+
+def _possible(reads: Iterable[Read], where: str) -> None:
+    """Refuse a query that no entity can match: one that carries a component and does not."""
+    reads = tuple(reads)
+    without = {read.source for read in reads if read.kind == "without"}
+    for read in reads:
+        if read.kind in ("changed", "has", "with") and read.source in without:
+            raise Misdeclared(
+                f"{where} would never run: it waits for {read.type.__name__} and asks for entities without it"
+            )
+    if STATE in without:
+        raise Misdeclared(f"{where} would never run: an entity is never without its own state")
 
 
 def _returns(annotation: Any) -> tuple[tuple[Any, ...], ...]:

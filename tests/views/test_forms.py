@@ -7,7 +7,7 @@ import pytest
 
 from cim import Blob, Command, Component, Context, Event, Maybe, One, State
 from cim.testing import people
-from cim.views import Element, Row, form, h, maybe
+from cim.views import Element, Row, form, h, maybe, when
 from cim.views.forms import words_of
 from cim.views.symbols import WrongUse
 from cim.views.template import View, compile_view
@@ -70,6 +70,14 @@ def test_a_command_becomes_a_line_for_each_field_but_its_key() -> None:
     assert 'name="order"' not in view.html
     bound = {binding["name"]: binding["value"] for binding in view.bindings}
     assert bound == {"data-id": ["cell", "row.id"], "value": ["cell", "Size.of"]}
+    assert view.commands == ("shop.Order",)
+
+
+def test_the_command_of_a_form_that_comes_and_goes_is_known_of_the_view() -> None:
+    def detail(row: Row, sale: One[Sale], size: Maybe[Size]) -> Element:
+        return h.div(when(size, lambda it: form(Order, row)))
+
+    assert compile_view(detail).commands == ("shop.Order",)
 
 
 @pytest.mark.parametrize(

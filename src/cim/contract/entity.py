@@ -24,8 +24,8 @@ M = TypeVar("M", Command, Event)
 @dataclass(frozen=True, slots=True)
 class EntityType:
     """What a machine knows of a kind of entity. ``key`` is the field that holds its id, in all commands but
-    those of a rule that it leads: ``led`` names the field of each of these. ``personal`` says whether any of
-    its types has personal fields.
+    those of a rule that it leads: ``led`` names the field of each of these. ``decided`` names the events that
+    ``decide`` may return. ``personal`` says whether any of its types has personal fields.
 
     ``version`` names how its history is folded, as it is written now: code, events and state. ``shapes``
     reads events in whatever version they were written.
@@ -40,6 +40,7 @@ class EntityType:
     version: str
     shapes: Shapes
     personal: bool = False
+    decided: frozenset[str] = frozenset()
     led: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -81,7 +82,16 @@ def read_entity(declared: EntityDeclared) -> EntityType:
     shapes = shapes_of(events.values(), where)
     version, name = _version(state, events, shapes), state.__name__
     return EntityType(
-        declared.context, name, declared.key, state, commands, events, version, shapes, any(personal)
+        declared.context,
+        name,
+        declared.key,
+        state,
+        commands,
+        events,
+        version,
+        shapes,
+        any(personal),
+        frozenset(decided),
     )
 
 

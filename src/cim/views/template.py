@@ -58,7 +58,8 @@ class View:
 
     ``scope`` is "each" for a board of all entities, "one" for the detail of one. ``components`` maps
     the first word of a path to the component's class. ``columns`` are the classes and the heading of
-    each column. ``html`` and ``bindings`` make one row.
+    each column. ``html`` and ``bindings`` make one row. ``commands`` are those whose forms it has, by
+    full name.
     """
 
     name: str
@@ -69,6 +70,7 @@ class View:
     html: str
     cells: tuple[Cell, ...]
     bindings: tuple[Mapping[str, Any], ...]
+    commands: tuple[str, ...] = ()
 
     def as_data(self) -> dict[str, Any]:
         """The view as JSON for the browser."""
@@ -87,6 +89,7 @@ class Part:
     html: list[str] = field(default_factory=list)
     bindings: list[dict[str, Any]] = field(default_factory=list)
     marks: int = 0
+    commands: dict[str, None] = field(default_factory=dict)
 
     def mark(self) -> int:
         """A number for the next bound place."""
@@ -108,7 +111,7 @@ class Part:
 
     def inner(self, content: Content, depth: int) -> dict[str, Any]:
         """Content as a part of its own, to be put there and taken away."""
-        part = Part(self.view, self.entity, self.cells, depth)
+        part = Part(self.view, self.entity, self.cells, depth, commands=self.commands)
         part.add(content)
         return {"html": "".join(part.html), "bindings": part.bindings}
 
@@ -121,7 +124,9 @@ class Part:
         elif isinstance(content, Element):
             self.add_element(content)
         elif isinstance(content, Form):
-            self.add_element(elements_of(self.view, content, self.entity))
+            form = elements_of(self.view, content, self.entity)
+            self.commands[form.attributes["data-command"]] = None
+            self.add_element(form)
         elif isinstance(content, When | Repeat):
             self.add_block(content)
         elif isinstance(content, bool):
@@ -217,7 +222,17 @@ def compile_view(function: Callable[..., Element], names: Mapping[type, str] | N
         if isinstance(child, Element) and child.column is not None
     )
     cells = tuple(Cell.of(key) for key in part.cells if key not in NAMED_ANYWAY)
-    return View(view, scope, entity, components, columns, "".join(part.html), cells, tuple(part.bindings))
+    return View(
+        view,
+        scope,
+        entity,
+        components,
+        columns,
+        "".join(part.html),
+        cells,
+        tuple(part.bindings),
+        tuple(part.commands),
+    )
 
 
 Parameters = tuple[dict[str, Symbol], type[State], Literal["each", "one"], dict[str, type[Component]]]

@@ -1,0 +1,1 @@
+"""The graph of a machine, derived from what its modules' annotations say."""

@@ -149,6 +149,26 @@ def test_a_system_is_given_what_its_signature_names(system: SystemType) -> None:
     assert needs["scale"].unit == "kg"
 
 
+CIRCLE: dict[str, Any] = {"Scale": "Standing", "Table": "Hanging"}
+
+
+def test_what_is_bound_is_told_and_checked_without_making_it(system: SystemType) -> None:
+    before = Exact.made
+    assert [one.contract for one in binding(Scale=at("Exact")).bound([system])] == ["Scale", "Blobs"]
+    assert Exact.made == before
+    bound = binding(Scale={"use": at("Standing"), "unit": "kg"}, Table=at("Oak")).bound([system])
+    assert [(one.contract, one.name.rpartition(".")[2], one.doc, one.needs) for one in bound] == [
+        ("Scale", f"{HERE.rpartition('.')[2]}:Standing", "A scale that needs another provider.", (Table,)),
+        ("Blobs", "the leaf", "", ()),
+        ("Table", f"{HERE.rpartition('.')[2]}:Oak", "A table.", ()),
+    ]
+    with pytest.raises(Misdeclared, match="Scale needs Table and nothing is bound to it"):
+        binding(Scale=at("Standing")).bound([system])
+    circle = {name: at(kind) for name, kind in CIRCLE.items()}
+    with pytest.raises(Misdeclared, match="providers need each other in a circle: Scale → Table → Scale"):
+        binding(**circle).check([system])
+
+
 def test_a_provider_is_made_once_for_all(system: SystemType) -> None:
     bound = binding(Scale=at("Exact"))
     before = Exact.made

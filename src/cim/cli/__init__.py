@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "rows": "print the rows of a projection, or how far each projection is",
     "ask": "ask a declared query",
     "log": "print the log, a message a line",
+    "topology": "show what a machine is made of and how it hangs together, from its modules alone",
     "trace": "show everything that one command led to",
     "waiting": "list what failed, what is stopped and what is yet to be done",
     "release": "pass over the message that stops an entity, by an entry in the log that says why",

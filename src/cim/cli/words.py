@@ -65,6 +65,22 @@ def _log(command: ArgumentParser) -> None:
     command.add_argument("--follow", action="store_true", help="go on with what comes")
 
 
+def _topology(command: ArgumentParser) -> None:
+    command.add_argument(
+        "--format",
+        choices=("text", "mermaid", "json"),
+        default="text",
+        help="text to read, a Mermaid flowchart, or data (default: text)",
+    )
+    command.add_argument(
+        "--module",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this module and what it touches, also one that is not in machine.toml; may be repeated",
+    )
+
+
 def _trace(command: ArgumentParser) -> None:
     command.add_argument("correlation", metavar="CORRELATION", help="as `cim send` and `cim log` print it")
 
@@ -131,6 +147,7 @@ WORDS: Mapping[str, Callable[[ArgumentParser], None]] = {
     "rows": _rows,
     "ask": _ask,
     "log": _log,
+    "topology": _topology,
     "trace": _trace,
     "release": _release,
     "erase": _erase,

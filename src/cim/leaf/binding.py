@@ -2,15 +2,20 @@
 
 import importlib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cim.contract.annotations import hints
 from cim.contract.system import SystemType
+from cim.contract.topology.derived import Provider
+from cim.contract.topology.words import first_line
 from cim.domain.blob import Blobs
 from cim.domain.capability import Capability
 from cim.domain.errors import CimError, Misdeclared
 from cim.leaf.machine import FILE, Machine
+
+OWN = "the leaf"
+"""The name of what fulfils a contract that is bound to nothing, because every leaf brings it."""
 
 
 class Binding:
@@ -47,10 +52,31 @@ class Binding:
             for contract in system.needs.values():
                 self._check(contract, str(system), ())
 
+    def bound(self, systems: Iterable[SystemType]) -> tuple[Provider, ...]:
+        """What is bound to each contract that systems need, and to those that these need in turn; none of it
+        is made. Raises :class:`Misdeclared` as :meth:`check` does."""
+        systems = tuple(systems)
+        self.check(systems)
+        found: dict[str, Provider] = {}
+        left = [(contract, str(system)) for system in systems for contract in system.needs.values()]
+        for contract, asker in left:
+            name = contract.__name__
+            if name in found:
+                continue
+            if name in self._made:
+                found[name] = Provider(name, OWN)
+                continue
+            kind, _, _ = self._chosen(contract, asker)
+            needs = tuple(_contracts(kind).values())
+            found[name] = Provider(name, f"{kind.__module__}:{kind.__qualname__}", first_line(kind), needs)
+            left += [(inner, name) for inner in needs]
+        return tuple(found.values())
+
     def _check(self, contract: type[Any], asker: str, path: tuple[str, ...]) -> None:
-        if contract.__name__ in self._made or contract.__name__ in path:
+        if contract.__name__ in self._made:
             return
         kind, table, where = self._chosen(contract, asker)
+        _no_circle(contract.__name__, path, where)
         contracts = _contracts(kind)
         for inner in contracts.values():
             self._check(inner, contract.__name__, (*path, contract.__name__))
@@ -77,9 +103,7 @@ class Binding:
 
     def _contracts_of(self, kind: type[Any], name: str, where: str) -> dict[str, Any]:
         """The providers that another provider's constructor asks for by annotation."""
-        if name in self._making:
-            circle = " → ".join((*self._making[self._making.index(name) :], name))
-            raise Misdeclared(f"{where}: providers need each other in a circle: {circle}")
+        _no_circle(name, self._making, where)
         self._making.append(name)
         try:
             return {
@@ -96,6 +120,12 @@ def _contracts(kind: type[Any]) -> dict[str, type[Any]]:
         for parameter, contract in hints(kind.__init__).items()
         if isinstance(contract, type) and Capability in contract.__mro__
     }
+
+
+def _no_circle(name: str, path: Sequence[str], where: str) -> None:
+    if name in path:
+        circle = " → ".join((*path[path.index(name) :], name))
+        raise Misdeclared(f"{where}: providers need each other in a circle: {circle}")
 
 
 def _fulfils(provider: Any, contract: type[Any], where: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from cim.contract.envelope import Commit
 from cim.contract.process import ProcessType
 from cim.contract.projection import ProjectionType
 from cim.contract.system import SystemType
+from cim.contract.topology.notes import never
 from cim.domain.errors import CimError
 from cim.leaf.binding import Binding
 from cim.leaf.frames import Serve
@@ -98,10 +99,11 @@ async def join(
     Systems run in worker processes, which load ``modules`` (the machine's, and these). Raises
     :class:`cim.domain.errors.Misdeclared` before anything runs where a provider is missing.
     """
-    clock, systems = SystemClock(), tuple(systems)
+    clock, systems, processes = SystemClock(), tuple(systems), tuple(processes)
     log = await outlast(lambda: NatsLog.open(client), clock, OPENING)
     blobs = await outlast(lambda: NatsBlobs.open(client), clock, OPENING)
     Binding(machine).check(systems)
+    _tell_what_stands_still(composition, {*map(str, systems), *map(str, processes)}, tell)
     count = (machine.workers or os.cpu_count() or 1) if systems else 0
     async with (
         _sealing(machine, log, clock, tell) as (sealing, destroy),
@@ -132,6 +134,13 @@ async def join(
             *(projector.run() for projector in projectors.values()),
         ):
             yield node
+
+
+def _tell_what_stands_still(composition: Composition, names: Container[str], tell: Tell) -> None:
+    """Say which of the systems, policies and processes that run here wait for what never comes."""
+    for name, why in never(composition).items():
+        if name in names:
+            tell(why)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -136,11 +136,11 @@ async def join(
             yield node
 
 
-def _tell_what_stands_still(composition: Composition, names: Container[str], tell: Tell) -> None:
+def _tell_what_stands_still(composition: Composition, names: Set[str], tell: Tell) -> None:
     """Say which of the systems, policies and processes that run here wait for what never comes."""
-    for name, why in never(composition).items():
-        if name in names:
-            tell(why)
+    told = never(composition) if names else {}
+    for name in sorted(told.keys() & names):
+        tell(told[name])
 
 
 @asynccontextmanager

@@ -197,12 +197,16 @@ class Server:
             glance = min(1.2 * glance, _LONGEST_GLANCE)
         raise ServerFailed(f"nats-server was not ready after {self._patience:.0f} seconds")
 
-    def _must_start_anew(self, process: asyncio.subprocess.Process) -> bool:
-        """Look after the disk, and tell when it is full; whether the server must be started anew for it."""
+    def _look_after_disk(self) -> bool:
+        """Tell when it is full; whether the server must be started anew for it."""
         before = self._disk.trouble
         anew = self._disk.look()
         if self._disk.trouble is not None and before is None:
             self._tell(self._disk.trouble)
+        return anew
+
+    def _must_start_anew(self, process: asyncio.subprocess.Process) -> bool:
+        anew = self._look_after_disk()
         if anew:
             self._tell(f"nats-server {process.pid} could not write, and there is room: started anew")
         return anew
@@ -250,7 +254,7 @@ class Server:
         try:
             await self._launch()
         except (ServerFailed, OSError) as error:
-            self._disk.look()
+            self._look_after_disk()
             self._tell(f"nats-server could not be started again, next try in {self._pause:.2f} s: {error}")
             return False
         return True

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import IO
 
 from cim.adapters.nats.blobs import NatsBlobs
-from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock
 from cim.cli.archive_file import LOG, Packer, draft_of, with_contents
 from cim.cli.output import print_json, progress, tell
-from cim.cli.place import find_machine, reach, run_until_stopped
+from cim.cli.place import find_machine, open_log, reach, run_until_stopped
 from cim.domain.errors import CimError
 from cim.leaf.machine import Machine
 from cim.log.archive import Closing, History, closing_line, commit_line, contents_of
 from cim.ports.blobs import BlobMissing
 from cim.ports.clock import stamp
+from cim.ports.log import Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def _export(machine: Machine, path: Path) -> Exported:
             lines = stack.enter_context(_spool(target))
         async with reach(machine) as (client, _running):
             with lines.open("wb") as file:
-                history, named = await _write_log(await NatsLog.open(client), file)
+                history, named = await _write_log(await open_log(client), file)
                 packer, missing = None, list[str]()
                 if lines != target:
                     packer = Packer(target)
@@ -78,7 +78,7 @@ def _spool(target: Path) -> Iterator[Path]:
         lines.unlink(missing_ok=True)
 
 
-async def _write_log(log: NatsLog, file: IO[bytes]) -> tuple[History, list[str]]:
+async def _write_log(log: Log, file: IO[bytes]) -> tuple[History, list[str]]:
     """Every commit that stands now as a line; the digests of the contents that they name, in their order."""
     history, named, last = History(), dict[str, None](), await log.last()
     with progress() as bar:

@@ -4,10 +4,9 @@ import argparse
 from contextlib import suppress
 from typing import Any
 
-from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock
 from cim.cli.output import print_json, tell
-from cim.cli.place import find_machine, reach, run_until_stopped
+from cim.cli.place import find_machine, open_log, reach, run_until_stopped
 from cim.contract import codec
 from cim.contract.envelope import Commit
 from cim.contract.stranger import Stranger
@@ -27,7 +26,7 @@ def run(given: argparse.Namespace) -> int:
 
 async def _log(machine: Machine, as_json: bool, follow: bool) -> None:
     async with reach(machine) as (client, _running):
-        log = await NatsLog.open(client)
+        log = await open_log(client)
         sealing = await reading(machine, log)
 
         async def show(batch: list[Commit]) -> None:

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from nats.aio.client import Client
 
 from cim.adapters.nats.link import connect
+from cim.adapters.nats.log import NatsLog
+from cim.adapters.system import SystemClock
 from cim.cli.output import tell
 from cim.domain.errors import CimError
 from cim.leaf.accounts import Credentials, machine_credentials
@@ -20,7 +22,8 @@ from cim.leaf.garbage import collect_seldom
 from cim.leaf.lock import LeafAddress, LeafRunning, MachineLock, find_running
 from cim.leaf.machine import FILE, Machine, load_machine
 from cim.leaf.machine_server import machine_server, until_ready
-from cim.log.backoff import delays
+from cim.log.backoff import delays, outlast
+from cim.log.patience import PatientLog
 
 T = TypeVar("T")
 
@@ -80,6 +83,12 @@ async def reach(machine: Machine) -> AsyncIterator[tuple[Client, LeafAddress | N
             connect(started.url, machine_credentials(keys), "cim", tell) as client,
         ):
             yield client, None
+
+
+async def open_log(client: Client) -> PatientLog:
+    """The machine's log, for a command that reads: it waits while the nodes of a cluster elect a leader."""
+    clock = SystemClock()
+    return PatientLog(await outlast(lambda: NatsLog.open(client), clock, PATIENCE), clock)
 
 
 async def _found_or_free(machine: Machine) -> tuple[LeafAddress | None, MachineLock | None]:

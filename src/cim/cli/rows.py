@@ -5,10 +5,9 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
-from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock
 from cim.cli.output import print_json, print_table, tell
-from cim.cli.place import find_machine, reach, run_until_stopped
+from cim.cli.place import find_machine, open_log, reach, run_until_stopped
 from cim.contract import codec
 from cim.contract.composition import Composition, compose
 from cim.domain.errors import CimError
@@ -70,7 +69,7 @@ async def _brought_up(
     """The log's last sequence, and what opens personal values. Where no leaf runs that folds the log, it is
     folded here up to there."""
     client, running = await stack.enter_async_context(reach(machine))
-    log = await NatsLog.open(client)
+    log = await open_log(client)
     last, sealing = await log.last(), await reading(machine, log)
     if running is None:
         store, clock = row_store(machine), SystemClock()

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cim.adapters.nats.log import NatsLog
 from cim.cli.moment import Moment, moment
 from cim.cli.output import print_json, print_table
-from cim.cli.place import find_machine, reach, run_until_stopped
+from cim.cli.place import find_machine, open_log, reach, run_until_stopped
 from cim.cli.show_process import rows, show_processes
 from cim.contract.composition import Composition, compose
 from cim.contract.envelope import Commit
@@ -90,7 +89,7 @@ async def read_past(machine: Machine, name: str, id: str | None) -> Past:
     kind = composition.entity(context, entity)
     ref = Ref(kind.context, kind.name, "*" if id is None else token(id, "ID"))
     async with reach(machine) as (client, _running):
-        log = await NatsLog.open(client)
+        log = await open_log(client)
         sealing = await reading(machine, log)
         found = [
             commit for subject in (ref.events, ref.components("*")) async for commit in log.read(subject)

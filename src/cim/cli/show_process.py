@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cim.adapters.nats.log import NatsLog
 from cim.cli.moment import Moment
-from cim.cli.place import reach
+from cim.cli.place import open_log, reach
 from cim.contract import codec
 from cim.contract.envelope import Commit
 from cim.contract.process import ITSELF, ProcessType
@@ -25,7 +24,7 @@ async def show_processes(
 ) -> list[Shown]:
     """One process, or all of a kind, as the log tells them then (None: now)."""
     async with reach(machine) as (client, _running):
-        log = await NatsLog.open(client)
+        log = await open_log(client)
         sealing = await reading(machine, log)
         history = [commit async for commit in log.read(">")]
     return shown(kind, history if at is None else at.part_of(history), sealing, id)

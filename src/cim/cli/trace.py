@@ -6,10 +6,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from cim.adapters.nats.log import NatsLog
 from cim.cli.log import as_line
 from cim.cli.output import print_json
-from cim.cli.place import find_machine, reach, run_until_stopped
+from cim.cli.place import find_machine, open_log, reach, run_until_stopped
 from cim.contract.envelope import Commit
 from cim.domain.errors import CimError
 from cim.leaf.machine import Machine
@@ -33,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
 
 async def _find(machine: Machine, correlation: str) -> tuple[list[Commit], Sealing]:
     async with reach(machine) as (client, _running):
-        log = await NatsLog.open(client)
+        log = await open_log(client)
         sealing = await reading(machine, log)
         found = [commit async for commit in log.read(">") if commit.origin.correlation == correlation]
         return found, sealing

@@ -10,9 +10,8 @@ from nats.aio.client import Client
 
 from cim.adapters.nats.blobs import NatsBlobs
 from cim.adapters.nats.lean import ask
-from cim.adapters.nats.log import NatsLog
 from cim.cli.output import print_json, progress
-from cim.cli.place import find_machine, reach, run_until_stopped
+from cim.cli.place import find_machine, open_log, reach, run_until_stopped
 from cim.contract import codec
 from cim.contract.composition import compose
 from cim.contract.envelope import Commit
@@ -27,6 +26,7 @@ from cim.log.release import released
 from cim.log.together import Together
 from cim.ports.blobs import BlobMissing
 from cim.ports.keys import PersonErased
+from cim.ports.log import Log
 from cim.world.world import World
 
 
@@ -59,7 +59,7 @@ async def _verify(machine: Machine) -> Verdict:
         told = await _told(client) if running is not None else None
         # The heads are read before the log, so that what comes in meanwhile is not held against them.
         kept = read_heads(machine.state)
-        log = await NatsLog.open(client)
+        log = await open_log(client)
         world = World(composition, sealing=await reading(machine, log))
         replay = await _replay(log, world, kept, told)
         replay.verdict.faults += await _kept_keys(log, machine)
@@ -91,7 +91,7 @@ async def _told(client: Client) -> dict[str, Any]:
     return msgspec.json.decode(answer, type=dict[str, Any])
 
 
-async def _kept_keys(log: NatsLog, machine: Machine) -> list[str]:
+async def _kept_keys(log: Log, machine: Machine) -> list[str]:
     """The persons who were erased and whose keys are still there."""
     found, keys = [], person_keys(machine)
     async for commit in log.read(ERASURES):
@@ -105,7 +105,7 @@ async def _kept_keys(log: NatsLog, machine: Machine) -> list[str]:
     return found
 
 
-async def _replay(log: NatsLog, world: World, kept: KeptHeads, told: dict[str, Any] | None) -> Replay:
+async def _replay(log: Log, world: World, kept: KeptHeads, told: dict[str, Any] | None) -> Replay:
     replay = Replay(world, Verdict(faults=list(kept.faults)))
     with progress() as bar:
         task = bar.add_task("replaying", total=await log.last())

@@ -3,9 +3,8 @@
 import argparse
 import shlex
 
-from cim.adapters.nats.log import NatsLog
 from cim.cli.output import print_json, print_table
-from cim.cli.place import find_machine, reach, run_until_stopped
+from cim.cli.place import find_machine, open_log, reach, run_until_stopped
 from cim.contract.composition import Composition, compose
 from cim.contract.stranger import Stranger
 from cim.leaf.machine import Machine, load_contexts
@@ -44,7 +43,7 @@ async def _waiting(machine: Machine) -> list[Waiting]:
     composition = compose(load_contexts(machine, machine.modules))
     pending = Pending(composition.processes)
     async with reach(machine) as (client, running):
-        log = await NatsLog.open(client)
+        log = await open_log(client)
         world = World(composition, sealing=await reading(machine, log))
         async for commit in log.read(">"):
             world.apply(commit)

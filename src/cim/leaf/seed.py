@@ -78,7 +78,7 @@ class Seed:
                     return
 
     def _asked(self) -> bool:
-        message, files, _, _ = socket.recv_fds(self._control, MESSAGE, 1)
+        message, files, _, _ = socket.recv_fds(self._control, MESSAGE, 1, socket.MSG_CMSG_CLOEXEC)
         if not message:
             return False
         self._fork(unpacked(message[LENGTH:]).text, files[0])

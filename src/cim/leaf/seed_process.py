@@ -129,7 +129,7 @@ class SeedProcess:
 
     def _heard(self) -> None:
         try:
-            message, files, _, _ = socket.recv_fds(self._control, MESSAGE, 1)
+            message, files, _, _ = socket.recv_fds(self._control, MESSAGE, 1, socket.MSG_CMSG_CLOEXEC)
         except OSError:
             message, files = b"", []
         if message:

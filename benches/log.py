@@ -23,20 +23,22 @@ from cim.adapters.nats.lean import lean_of
 from cim.adapters.nats.link import connect
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.nats.stream import STREAM
+from cim.adapters.sqlite.rows import SqliteRows
 from cim.adapters.sqlite.snapshots import SqliteSnapshots
 from cim.cli.output import progress
 from cim.contract import codec
 from cim.contract.envelope import Commit, block_of
 from cim.leaf.configuration import Durability
 from cim.leaf.garbage import collect_seldom
+from costs import Cost, metered
 from log_bars import Rows
-from log_history import among, first, frame, history
+from log_history import among, first, frame, history, raw_publishes
 from log_many import many
 from log_orders import DefaultOrders, LeanOrders, placing
 from log_projected import into_rows, their_rows, through_nothing
 from log_raw import Raw
 from log_requests import answering, bare_requests, by_request
-from log_sides import KINDS, Cost, Ours, Sizes, Theirs, bare_publish, metered, replay, server_on
+from log_sides import KINDS, Ours, Sizes, Theirs, bare_publish, replay, server_on
 from tables import write_section
 
 COMMAND = "PYTHONPATH=benches python benches/log.py{} --write"
@@ -154,7 +156,7 @@ async def on_server(
         side = Ours(await NatsLog.open(client), sizes)
         create, update = await side.create(), await side.update()
         with Raw(server, user) as raw:
-            limit = raw_publishes(raw, sizes)
+            limit = raw_publishes(raw, sizes.entities * sizes.updates, sizes.in_flight)
         rows.side(f"cim on `{profile}`", create, update, None, None)
         rows.side(f"the server's own limit on `{profile}`, raw", None, limit, None, None)
         if profile == "dev":
@@ -179,15 +181,6 @@ async def one_at_a_time(rows: Rows, side: Ours, client: Client) -> None:
     rows.at_most(
         "ms an update, one at a time and warm; nats-py's bare publish with expectation beside", one, bare, 1.5
     )
-
-
-def raw_publishes(raw: Raw, sizes: Sizes) -> Cost:
-    """Publishes with expectation, one subject each, as bytes made before."""
-    inbox = raw.inbox()
-    frames = [frame(first(f"raw{n}"), inbox, 0) for n in range(sizes.entities * sizes.updates)]
-    with metered(len(frames)) as meter:
-        raw.send(frames, sizes.in_flight)
-    return meter.cost
 
 
 async def ready_publishes(client: Client, sizes: Sizes) -> Cost:
@@ -276,7 +269,7 @@ async def projections(rows: Rows, folder: Path, scale: Scale) -> None:
         log = await NatsLog.open(client)
         with Raw(server, user) as raw:
             raw.send(list(among(scale.projected, raw.inbox(), 1)), 256)
-        ours = await into_rows(log, folder, scale.projected)
+        ours = await into_rows(log, SqliteRows(folder), scale.projected)
     theirs, name = their_rows(folder, scale.theirs), "events/s into SQLite on disk"
     rows.at_least(f"{name}; eventsourcing's projection beside", ours.rate, theirs.rate, 100)
     rows.at_least(f"{name}; 50,000 beside (one of the two will do)", ours.rate, 50_000, 1)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from log_sides import Cost
+from costs import Cost
 from tables import table
 
 SIDES = (

@@ -8,8 +8,9 @@ from cim.contract.envelope import Commit
 from cim.contract.schema import dataschema
 from cim.log.chain import Head
 from cim.ports.clock import stamp
+from costs import Cost, metered
 from log_orders import ARTICLE, TITLE, Added, Placed, adding, placing
-from log_raw import published
+from log_raw import Raw, published
 from log_sides import SOURCE
 
 
@@ -63,3 +64,12 @@ def frame(commit: Commit, inbox: str, expected: int | None = None) -> bytes:
     if expected is not None:
         headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
     return published(commit.subject, inbox, commit.body, headers)
+
+
+def raw_publishes(raw: Raw, count: int, in_flight: int, name: str = "raw") -> Cost:
+    """Publishes with expectation, one new subject each, as bytes made before: the server's own limit."""
+    inbox = raw.inbox()
+    frames = [frame(first(f"{name}{n}"), inbox, 0) for n in range(count)]
+    with metered(count) as meter:
+        raw.send(frames, in_flight)
+    return meter.cost

@@ -82,9 +82,8 @@ class Order(State):
                 return type(self)(self.customer, self.articles + quantity, self.cents + quantity * cents)
 
 
-def asked(number: int, command: Place | Add) -> Asked:
+def asked(number: int, ref: Ref, command: Command) -> Asked:
     """A command as it comes from the door; ``number`` makes its id."""
-    ref = Ref("orders", "Order", command.order)
     name = type(command).__name__
     digest = content_digest(ref, name, codec.json_bytes(command))
     return Asked(ref, command, Origin.root(f"01JBENCH{number:018}", "person:bench"), digest)
@@ -92,12 +91,12 @@ def asked(number: int, command: Place | Add) -> Asked:
 
 def placing(number: int, order: str) -> Asked:
     """The command that opens an order."""
-    return asked(number, Place(order, CUSTOMER, "EUR"))
+    return asked(number, Ref("orders", "Order", order), Place(order, CUSTOMER, "EUR"))
 
 
 def adding(number: int, order: str) -> Asked:
     """The command that adds an article."""
-    return asked(number, Add(order, ARTICLE, TITLE, 3, 249))
+    return asked(number, Ref("orders", "Order", order), Add(order, ARTICLE, TITLE, 3, 249))
 
 
 class DefaultOrder(Aggregate):

@@ -10,15 +10,16 @@ from eventsourcing.persistence import Tracking
 from eventsourcing.sqlite import SQLiteDatastore, SQLiteTrackingRecorder
 
 from cim import Key, Row, Table
-from cim.adapters.sqlite.rows import SqliteRows
 from cim.adapters.system import SystemClock
 from cim.contract.composition import compose
 from cim.contract.envelope import Commit
 from cim.contract.projection import ProjectionType, read_projection
 from cim.ports.log import Log
+from cim.ports.rows import RowStore
 from cim.projections.projector import Projector
+from costs import Cost, metered
 from log_orders import Added, LeanAdded, LeanOrders, Placed, orders
-from log_sides import Cost, metered, replay
+from log_sides import replay
 
 
 class Total(Row):
@@ -57,17 +58,20 @@ async def through_nothing(log: Log, count: int) -> Cost:
     return await replay(log, count, folded)
 
 
-async def into_rows(log: Log, folder: Path, count: int) -> Cost:
-    """The projection of a leaf, from an empty file until it holds all."""
-    told: list[str] = []
-    projector = Projector(kind_of(totals), SqliteRows(folder), log, SystemClock(), told.append)
+async def into_rows(log: Log, store: RowStore, count: int) -> Cost:
+    """The projection of a leaf, from an empty place until it holds all; whatever it tells is an error."""
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    projector = Projector(kind_of(totals), store, log, SystemClock(), told.set_result)
     with metered(count) as meter:
         running = asyncio.create_task(projector.run())
-        await projector.reached(count)
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
-    assert not told, told
+        reached = asyncio.ensure_future(projector.reached(count))
+        both: list[asyncio.Future[Any]] = [reached, told]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    for task in (running, reached):
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert not told.done(), told.result()
     return meter.cost
 
 

@@ -7,8 +7,9 @@ its input ends.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,18 @@ from cim.adapters.nats.link import connect
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock
 from cim.contract.composition import compose
+from cim.contract.entity import EntityType
 from cim.contract.envelope import Origin
+from cim.domain.message import Command
 from cim.doors.commands import CommandDoor
 from cim.doors.sender import send
 from cim.leaf.accounts import Credentials, Keys, machine_credentials
 from cim.leaf.garbage import collect_seldom
 from cim.log.consumer import consume
 from cim.world.world import World
+from costs import Cost, timed
 from log_orders import ARTICLE, TITLE, Add, Place, orders
-from log_sides import SOURCE, Cost, Sizes, metered
+from log_sides import SOURCE, Sizes
 
 IN_FLIGHT = 64
 PATIENCE = 20.0
@@ -41,8 +45,8 @@ def user_of(folder: Path) -> Credentials:
 
 
 @asynccontextmanager
-async def answering(side: str, folder: Path, url: str) -> AsyncIterator[None]:
-    """The other process, until the block ends."""
+async def answering(side: str, folder: Path, url: str) -> AsyncIterator[int]:
+    """The other process, by its id, until the block ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         __file__,
@@ -56,7 +60,7 @@ async def answering(side: str, folder: Path, url: str) -> AsyncIterator[None]:
     assert process.stdout is not None
     try:
         assert await process.stdout.readline() == b"ready\n", "the other side did not come up"
-        yield
+        yield process.pid
     finally:
         process.stdin.close()
         await process.wait()
@@ -64,42 +68,35 @@ async def answering(side: str, folder: Path, url: str) -> AsyncIterator[None]:
 
 async def by_request(client: Client, sizes: Sizes, name: str) -> Cost:
     """Updates of many entities, sent as ``cim send`` does, their ids their own."""
-    kind, clock, ids = compose([orders]).entity("orders", "Order"), SystemClock(), count()
+    kind, ids = compose([orders]).entity("orders", "Order"), count()
 
-    async def sent(command: Place | Add) -> None:
-        origin = Origin.root(f"{name}-{next(ids)}", "person:bench")
-        answer = await send(client, clock, kind, command, origin, "bench", PATIENCE)
-        assert "sequence" in answer, answer
+    def sending(command: Place | Add) -> Callable[[], Awaitable[int]]:
+        return partial(sent, client, kind, command, f"{name}-{next(ids)}")
 
     made = [Place(f"{name}{n}", "customer-000431", "EUR") for n in range(sizes.entities)]
-    await in_flight([sent(one) for one in made])
+    await timed([sending(one) for one in made], IN_FLIGHT)
     given = [Add(one.order, ARTICLE, TITLE, 3, 249) for _ in range(sizes.updates) for one in made]
-    with metered(len(given)) as meter:
-        await in_flight([sent(one) for one in given])
-    return meter.cost
+    return await timed([sending(one) for one in given], IN_FLIGHT)
 
 
-async def bare_requests(client: Client, number: int) -> Cost:
+async def sent(client: Client, kind: EntityType, command: Command, id: str) -> int:
+    """Send a command as ``cim send`` does, which must be granted; its receipt's sequence."""
+    origin = Origin.root(id, "person:bench")
+    answer = await send(client, SystemClock(), kind, command, origin, "bench", PATIENCE)
+    assert "sequence" in answer, answer
+    return int(answer["sequence"])
+
+
+async def bare_requests(
+    client: Client, number: int, in_flight: int = IN_FLIGHT, other: int | None = None
+) -> Cost:
     """Requests of the same size that the other side answers at once."""
     body, headers = bytes(150), Origin.root("bare-1", "person:bench").headers()
 
     async def ask() -> None:
         await client.request("bench.bare", body, headers=headers, timeout=PATIENCE)
 
-    with metered(number) as meter:
-        await in_flight([ask() for _ in range(number)])
-    return meter.cost
-
-
-async def in_flight(work: list[Coroutine[Any, Any, None]]) -> None:
-    """All of it, so many at a time."""
-    waiting = iter(work)
-
-    async def run() -> None:
-        for one in waiting:
-            await one
-
-    await asyncio.gather(*(run() for _ in range(IN_FLIGHT)))
+    return await timed([ask] * number, in_flight, other)
 
 
 async def ours(client: Client) -> None:

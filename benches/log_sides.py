@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -22,46 +23,11 @@ from cim.leaf.configuration import Durability
 from cim.leaf.server import Server
 from cim.log.consumer import consume
 from cim.ports.log import Log
+from costs import Cost, metered, timed
 from log_orders import Added, DefaultOrders, LeanOrders, Placed, adding, orders, placing
 
 SOURCE = "cim:bench"
 KINDS = {kind.__name__: kind for kind in (Placed, Added)}
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a run of operations took: how many, wall seconds, processor seconds of this process."""
-
-    operations: int
-    wall: float
-    processor: float
-
-    @property
-    def rate(self) -> float:
-        """Operations a second."""
-        return self.operations / self.wall
-
-    @property
-    def micros(self) -> float:
-        """Processor time of this process an operation, in microseconds."""
-        return 1e6 * self.processor / self.operations
-
-
-@dataclass
-class Meter:
-    """Both clocks; ``cost`` is there when the block of :func:`metered` has ended."""
-
-    operations: int
-    cost: Cost = Cost(1, 1.0, 0.0)
-
-
-@contextmanager
-def metered(operations: int) -> Iterator[Meter]:
-    """Measure a block that does so many operations."""
-    meter = Meter(operations)
-    wall, processor = time.perf_counter(), time.process_time()
-    yield meter
-    meter.cost = Cost(operations, time.perf_counter() - wall, time.process_time() - processor)
 
 
 @asynccontextmanager
@@ -115,10 +81,7 @@ class Ours:
     async def single(self) -> Cost:
         """One warm entity at a time, one command after the other."""
         given = [adding(self._next(), f"o{n % 10}") for n in range(self.sizes.single)]
-        with metered(len(given)) as meter:
-            for one in given:
-                assert isinstance(await self.actors.handle(one), Receipt)
-        return meter.cost
+        return await timed([partial(granted, self.actors, one) for one in given])
 
     async def long(self, order: str, count: int) -> None:
         """An entity of so many events; its first command has the number 0."""
@@ -143,7 +106,7 @@ class Ours:
 
         async def work() -> None:
             for one in waiting:
-                assert isinstance(await self.actors.handle(one), Receipt)
+                await granted(self.actors, one)
 
         with metered(len(given)) as meter:
             await asyncio.gather(*(work() for _ in range(self.sizes.in_flight)))
@@ -152,6 +115,11 @@ class Ours:
     def _next(self) -> int:
         self.numbers += 1
         return self.numbers
+
+
+async def granted(actors: Actors, asked: Asked) -> None:
+    """Have a command decided, which must be granted."""
+    assert isinstance(await actors.handle(asked), Receipt)
 
 
 class Enough(Exception):
@@ -178,13 +146,14 @@ async def replay(log: Log, count: int, decoded: Callable[[Commit], int]) -> Cost
 
 async def bare_publish(client: Client, commits: Iterable[Commit]) -> Cost:
     """Publishes with expectation one after the other by the general client: no actor, no chain."""
+
+    async def publish(subject: str, body: bytes, headers: dict[str, str]) -> None:
+        expected = {**headers, "Nats-Expected-Last-Subject-Sequence": "0"}
+        answer = await client.request(subject, body, headers=expected)
+        assert b'"seq"' in answer.data, answer.data
+
     ready = [(commit.subject, commit.body, commit.headers()) for commit in commits]
-    with metered(len(ready)) as meter:
-        for subject, body, headers in ready:
-            expected = {**headers, "Nats-Expected-Last-Subject-Sequence": "0"}
-            answer = await client.request(subject, body, headers=expected)
-            assert b'"seq"' in answer.data, answer.data
-    return meter.cost
+    return await timed([partial(publish, *one) for one in ready])
 
 
 @dataclass

@@ -22,10 +22,11 @@ from cim.adapters.nats.log import NatsLog
 from cim.adapters.sqlite.snapshots import FILE, SqliteSnapshots
 from cim.adapters.system import SystemClock
 from cim.contract.composition import compose
+from costs import Cost, metered
 from log_history import frame, history
 from log_orders import adding, orders, placing
 from log_raw import Raw
-from log_sides import SOURCE, Cost, metered, server_on
+from log_sides import SOURCE, server_on
 from tables import table, write_section
 
 COMMAND = "PYTHONPATH=benches python benches/opening.py --write"

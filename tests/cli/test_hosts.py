@@ -129,6 +129,15 @@ def test_a_host_without_the_keys_of_the_others_is_told_how_to_come_by_them(hosts
     assert "are all addresses of this host: say which of alpha" in nameless.err
 
 
+def test_a_machine_with_personal_fields_is_refused(keyed: dict[str, Place]) -> None:
+    text = NOTES.replace("Event, State", "Event, Personal, State").replace("text: str", "text: Personal[str]")
+    (keyed["alpha"].folder / "notes.py").write_text(text)
+    refused = up(keyed["alpha"], "alpha").end()
+    assert refused.code == 1
+    assert "notes.Note has Personal fields" in refused.err
+    assert "[cluster] is not for such a machine yet" in refused.err
+
+
 def test_three_hosts_are_one_machine_and_another_leads_when_one_ends_or_dies(keyed: dict[str, Place]) -> None:
     running = {"alpha": up(keyed["alpha"], "alpha")}
     wait_until(lambda: "node alpha waits for beta" in running["alpha"].err, "that it waits")

@@ -1,9 +1,9 @@
 """Reading in threads: so many at once, each for so long, and none holds up the event loop or another."""
 
 import asyncio
+from _thread import start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Thread
 from typing import TypeVar
 
 from cim.ports.clock import Clock
@@ -34,9 +34,8 @@ class Turns:
             raise TooLate(
                 f"{what}: {self._at_once} queries were at work for {self._seconds:g} s: ask again later"
             ) from None
-        done = self._start(
-            what, read, Deadline(self._clock.monotonic() + self._seconds, self._clock.monotonic)
-        )
+        until = Deadline(self._clock.monotonic() + self._seconds, self._clock.monotonic)
+        done = self._start(read, until)
         try:
             async with asyncio.timeout(self._seconds):
                 return await done
@@ -46,7 +45,7 @@ class Turns:
                 f"[limits] of machine.toml"
             ) from None
 
-    def _start(self, what: str, read: Callable[[Deadline], T], until: Deadline) -> "asyncio.Future[T]":
+    def _start(self, read: Callable[[Deadline], T], until: Deadline) -> "asyncio.Future[T]":
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
 
@@ -64,7 +63,8 @@ class Turns:
                 loop.call_soon_threadsafe(settle, *told)
 
         try:
-            Thread(target=work, name=f"query {what}", daemon=True).start()
+            # A `Thread` is waited for until it runs: the event loop would stand still while others are busy.
+            start_new_thread(work, ())
         except RuntimeError as error:
             settle(done.set_exception, error)
         return done

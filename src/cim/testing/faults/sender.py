@@ -58,7 +58,6 @@ class Sender:
             number += 1
             id = f"{self._name}-{task}-{number}"
             command = self._command(*self._chance.sample(self._jars, 2))
-            self._journal.write(**{"is": "asked", "id": id, "name": type(command).__name__})
             for _ in range(2 if self._chance.random() < AGAIN else 1):
                 await self._ask(id, command)
             await asyncio.sleep(self._chance.random() * LONGEST_PAUSE)
@@ -70,6 +69,8 @@ class Sender:
 
     async def _ask(self, id: str, command: Put | Pour | Move) -> None:
         clock, origin = Tries(), Origin.root(id, "person:sender")
+        # Each time: whoever is killed while it waits has asked all the same.
+        self._journal.write(**{"is": "asked", "id": id, "name": type(command).__name__})
         try:
             answer = await send(self._client, clock, KIND, command, origin, self._name, PATIENCE)
         except (OutcomeUnknown, NoHandler, LinkLost) as unknown:

@@ -5,6 +5,7 @@ that are compared at last.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,9 +21,9 @@ History = list[Commit]
 
 @dataclass
 class Heard:
-    """What the senders asked and were told, by the commands' ids."""
+    """What the senders asked, how often, and what they were told, by the commands' ids."""
 
-    asked: dict[str, Line] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
     receipts: dict[str, list[Line]] = field(default_factory=dict)
     rejected: dict[str, Line] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
@@ -34,7 +35,7 @@ class Heard:
         for line in lines:
             match line["is"]:
                 case "asked":
-                    heard.asked[line["id"]] = line
+                    heard.asked[line["id"]] += 1
                 case "receipt":
                     heard.receipts.setdefault(line["id"], []).append(line)
                 case "rejection":
@@ -74,7 +75,7 @@ def _acknowledged(history: History, heard: Heard) -> Iterator[str]:
     yield from (f"invented: {id} was never asked" for id in sorted(stored - heard.asked.keys()))
     # A command that was sent twice is decided twice, and an earlier try may be granted after a later one
     # was refused.
-    once_only = {id for id, line in heard.rejected.items() if line["tries"] == 1} - heard.receipts.keys()
+    once_only = {id for id, line in heard.rejected.items() if line["tries"] == 1 and heard.asked[id] == 1}
     yield from (f"lost: {id} was rejected and is in the log" for id in sorted(once_only & stored))
 
 

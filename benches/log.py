@@ -30,6 +30,8 @@ from cim.contract import codec
 from cim.contract.envelope import Commit, block_of
 from cim.leaf.configuration import Durability
 from cim.leaf.garbage import collect_seldom
+from cim.log.grouped import Grouped
+from cim.ports.log import Log
 from costs import Cost, metered
 from log_bars import Rows
 from log_history import among, first, frame, history, raw_publishes
@@ -153,7 +155,9 @@ async def on_server(
         server_on(folder / profile, profile) as (server, user),
         connect(server.url, user, "bench") as client,
     ):
-        side = Ours(await NatsLog.open(client), sizes)
+        log: Log = await NatsLog.open(client)
+        # As a leaf opens it.
+        side = Ours(Grouped(log) if profile == "durable" else log, sizes)
         create, update = await side.create(), await side.update()
         with Raw(server, user) as raw:
             limit = raw_publishes(raw, sizes.entities * sizes.updates, sizes.in_flight)
@@ -290,8 +294,9 @@ NOTES = """Small orders of all sides, processor time of the measuring process al
 update loads, decides and appends; ours answers from warm entities with 256 commands in flight, each
 checked by the log's expectation, and the rival loads each time, one after the other, as it does by
 default. Of ours each commit carries its hash chain, its cause and the digest of its command. `dev` and
-SQLite on tmpfs sync nothing to disk, `durable` and SQLite on disk each commit. The server's limit is
-what bytes made before reach on a raw socket that only counts answers: it makes no object of what it reads.
+SQLite on tmpfs sync nothing to disk; SQLite on disk syncs each commit, and `durable` each before its
+receipt, those that are under way at once together (docs/decisions/0027). The server's limit is what single
+messages made before reach on a raw socket that only counts answers: it makes no object of what it reads.
 Garbage is collected as in a leaf (docs/decisions/0026), for all sides.
 By request: 64 in flight from one process, the door with its actors and its world in another, the middle
 of three turns. The rival's projection commits each event by itself, as its own do."""

@@ -12,6 +12,7 @@ from cim.adapters.memory.log import MemoryLog
 from cim.log.append import append
 from cim.log.chain import Head
 from cim.log.consumer import consume
+from cim.log.grouped import Grouped
 from cim.processes.pending import Pending, Waiting
 from cim.processes.reactor import Reactor
 from cim.testing.guard import Guard
@@ -76,6 +77,12 @@ GUARDS = {
     ),
     "a rule's command that was seen is forgotten": Guard(
         handle_together, "(earlier := await _earlier(asked, actors, log, fresh=fresh))", "(earlier := None)"
+    ),
+    "each of a group is told the place of the last": Guard(
+        Grouped._together, "Stored(first + place)", "Stored(first + len(group) - 1)"
+    ),
+    "who waits is not let go when a group was written": Guard(
+        Grouped._together, "self._go_on(len(group))", "pass"
     ),
     "nobody is told of what changed": Guard(World.apply, "self.tell(entity)", "pass"),
     "an id that was seen is forgotten": Guard(

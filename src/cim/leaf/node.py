@@ -29,9 +29,11 @@ from cim.leaf.workers import Workers
 from cim.log.backoff import outlast
 from cim.log.consumer import consume
 from cim.log.erasure import settle
+from cim.log.grouped import Grouped
 from cim.log.sealing import Sealing
 from cim.ports.clock import Clock
 from cim.ports.keys import KeyStore
+from cim.ports.log import Log
 from cim.processes.reactor import Reactor
 from cim.projections.answers import Answers
 from cim.projections.projector import Projector
@@ -53,7 +55,7 @@ class Node:
     machine: Machine
     composition: Composition
     client: Client
-    log: NatsLog
+    log: Log
     blobs: NatsBlobs
     world: World
     schedule: Schedule
@@ -100,7 +102,7 @@ async def join(
     :class:`cim.domain.errors.Misdeclared` before anything runs where a provider is missing.
     """
     clock, systems, processes = SystemClock(), tuple(systems), tuple(processes)
-    log = await outlast(lambda: NatsLog.open(client), clock, OPENING)
+    log = await outlast(lambda: _open_log(machine, client), clock, OPENING)
     blobs = await outlast(lambda: NatsBlobs.open(client), clock, OPENING)
     Binding(machine).check(systems)
     _tell_what_stands_still(composition, {*map(str, systems), *map(str, processes)}, tell)
@@ -199,6 +201,13 @@ async def _follow(node: Node, clock: Clock, tell: Tell) -> None:
         await node.reactor.take(batch)
 
     await consume(node.log, clock, 0, take, lambda reason: tell(f"following the log: {reason}"))
+
+
+async def _open_log(machine: Machine, client: Client) -> Log:
+    """The machine's log. Where each write is synced by itself, those of one process go together: `dev` syncs
+    none, and the nodes of `ha` gather theirs themselves."""
+    log = await NatsLog.open(client)
+    return Grouped(log) if machine.durability == "durable" else log
 
 
 def destroy_key(keys: KeyStore, tell: Tell, person: str) -> None:

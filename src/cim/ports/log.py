@@ -53,8 +53,8 @@ class Log(Protocol):
         """Try once to store commits on different subjects, each with what is expected of its own: all of
         them one behind the other in this order, or none. The answer tells the last one's sequence.
 
-        For the rare write that spans entities: it costs many times what one commit does. Raises
-        :class:`LogRefused` where no attempt can succeed."""
+        For the rare write that spans entities, and for many that are under way at once: it costs what a
+        dozen single ones do. Raises :class:`LogRefused` where no attempt can succeed."""
         ...
 
     async def next_on(self, subject: str, after: int) -> Commit | None:

@@ -13,6 +13,7 @@ from cim.adapters.nats.link import connect
 from cim.adapters.nats.stream import STREAM
 from cim.leaf.accounts import Credentials, Keys, machine_credentials
 from cim.leaf.cluster import Cluster
+from cim.leaf.configuration import Durability
 from cim.leaf.server import Server
 
 
@@ -27,10 +28,14 @@ class BareLeaf:
 
 
 @asynccontextmanager
-async def bare_leaf(folder: Path, tell: Callable[[str], None] = lambda text: None) -> AsyncIterator[BareLeaf]:
+async def bare_leaf(
+    folder: Path, tell: Callable[[str], None] = lambda text: None, durability: Durability = "dev"
+) -> AsyncIterator[BareLeaf]:
     """Run one on ``folder`` until the block ends. ``tell`` hears what server and connection tell."""
     keys = Keys.load_or_make(folder / "keys.json", now=int(time.time()))
-    server = await Server.start(folder, keys=keys, origins=(), cookie="cim_test", on_event=tell)
+    server = await Server.start(
+        folder, keys=keys, origins=(), cookie="cim_test", durability=durability, on_event=tell
+    )
     user = machine_credentials(keys)
     try:
         async with connect(server.url, user, "test", tell) as client:

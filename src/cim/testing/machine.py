@@ -25,6 +25,7 @@ from cim.domain.errors import CimError
 from cim.log.append import Appended, OutcomeUnknown, append
 from cim.log.chain import BrokenChain, Head
 from cim.log.consumer import consume
+from cim.log.grouped import Grouped
 from cim.ports.log import LinkLost
 from cim.ports.snapshots import Snapshot, Snapshots
 from cim.processes.reactor import Reactor
@@ -120,12 +121,14 @@ class Process:
         self.world = World(COMPOSITION)
         self.clock, self.delivers = clock, delivers
         keeping = Keeping(snapshots, lambda text: None, every=3, parting=2)
-        self.actors = Actors(COMPOSITION, self.log, clock, "cim:simulated", warm=2, keeping=keeping)
-        writer = Writer(self.world, self.log, clock, "cim:simulated", lambda text: None)
+        # What goes alone, and what together: any two that are under way at once.
+        log = Grouped(self.log, line=1, enough=2)
+        self.actors = Actors(COMPOSITION, log, clock, "cim:simulated", warm=2, keeping=keeping)
+        writer = Writer(self.world, log, clock, "cim:simulated", lambda text: None)
         self.schedule = Schedule(self.world, writer, COMPOSITION.systems, Runs(network), clock, 2)
         self.reactor = Reactor(
             COMPOSITION.processes,
-            self.log,
+            log,
             clock,
             "cim:simulated",
             lambda text: None,

@@ -31,7 +31,8 @@ _FOUND = re.compile(
     # The server writes its own lines behind those of the message; only the last ones are its own.
     + plain_form(
         rb"(?P<subject>[!-~]++)",
-        rb"(?:Nats-Expected-[!-9;-~]++: [!-~]++\r\n)*+Nats-Stream: [!-~]++\r\nNats-Subject: (?P=subject)\r\n"
+        rb"(?:Nats-(?:Expected|Batch)-[!-9;-~]++: [!-~]++\r\n)*+"
+        rb"Nats-Stream: [!-~]++\r\nNats-Subject: (?P=subject)\r\n"
         rb"Nats-Sequence: ([0-9]++)\r\n(?:Nats-(?!Subject:)[!-9;-~]++: [!-~]++\r\n)*+",
     )
     + rb")"

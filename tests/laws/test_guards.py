@@ -81,9 +81,6 @@ GUARDS = {
     "each of a group is told the place of the last": Guard(
         Grouped._together, "Stored(first + place)", "Stored(first + len(group) - 1)"
     ),
-    "who waits is not let go when a group was written": Guard(
-        Grouped._together, "self._go_on(len(group))", "pass"
-    ),
     "nobody is told of what changed": Guard(World.apply, "self.tell(entity)", "pass"),
     "an id that was seen is forgotten": Guard(
         Actor.handle, "while (earlier", "self.past.recent.pop(asked.origin.id, None)\n        while (earlier"

@@ -147,7 +147,7 @@ def _tell_what_stands_still(composition: Composition, names: Set[str], tell: Tel
 
 @asynccontextmanager
 async def _sealing(
-    machine: Machine, log: NatsLog, clock: Clock, tell: Tell
+    machine: Machine, log: Log, clock: Clock, tell: Tell
 ) -> AsyncIterator[tuple[Sealing, Callable[[str], None]]]:
     """What seals and opens personal values, and what destroys a person's key.
 
@@ -182,7 +182,7 @@ async def _workers(
         await workers.close()
 
 
-def _world(machine: Machine, composition: Composition, log: NatsLog, sealing: Sealing, clock: Clock) -> World:
+def _world(machine: Machine, composition: Composition, log: Log, sealing: Sealing, clock: Clock) -> World:
     """The world, empty: it is caught up when it holds at least what the kept head says."""
     head = read_head(machine.state)
     return World(

@@ -153,6 +153,8 @@ class Reactor:
                 try:
                     if await self._one(key):
                         self._touched.add(key)
+                        # Where one thing leads to the next without an end, all others go on.
+                        await asyncio.sleep(0)
                     waits = delays()
                 except (LinkLost, OutcomeUnknown) as lost:
                     self._touched.add(key)

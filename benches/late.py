@@ -2,7 +2,7 @@
 
 ``PYTHONPATH=examples/documents python benches/late.py [--runs N] [--write]``. Receipts of ../shared/data are
 taken, and where they are missing papers that the project draws. Each good file is timed from its receipt to
-its text, on a documents machine as it is shipped, that has been up for a while.
+its text, on a documents machine as it is shipped, that has read a receipt and, but in the last case, a PDF.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 from cim.cli.output import progress
 from cim.leaf.compose import leaf
 from cim.testing.hostile_files import pdf_that_takes_for_ever
+from cim.testing.pdf_files import pdf_page, text_at
 from cim.world.entity import Entity
 from documents import Text
 from tables import table, write_section
@@ -23,7 +24,10 @@ from throughput import RECEIPTS, drawn, hand_in, lay
 
 COMMAND = "PYTHONPATH=examples/documents python benches/late.py --write"
 GOOD = 5
-HANGING = (0, 1, 3)
+Case = tuple[int, bool]
+CASES: tuple[Case, ...] = ((0, False), (1, False), (3, False), (3, True))
+"""How many hang, and whether the machine has never seen a PDF before."""
+
 UP_FOR = 8.0
 """Seconds that the machine has been up when the files come: all its workers are ready."""
 
@@ -42,28 +46,31 @@ def main() -> None:
     if given.write:
         notes = (
             f"{GOOD} good files, handed in right behind PDFs whose one page never ends (the limit is 30 s a\n"
-            f"step), {given.runs} runs each, on two workers. Seconds from a file's receipt to its text."
+            f"step), {given.runs} runs each, on two workers, on a machine that has read a receipt,\n"
+            "and a PDF where not said otherwise. Seconds from a file's receipt to its text."
         )
         write_section("Good files beside files that hang", COMMAND, notes, body)
 
 
-def measure(good: Sequence[bytes], runs: int, scratch: Path) -> dict[int, list[float]]:
+def measure(good: Sequence[bytes], runs: int, scratch: Path) -> dict[Case, list[float]]:
     """The seconds that each good file took, by how many that hang were there."""
-    took: dict[int, list[float]] = {hanging: [] for hanging in HANGING}
+    took: dict[Case, list[float]] = {case: [] for case in CASES}
     with progress() as bar:
-        task = bar.add_task("files", total=runs * len(HANGING))
+        task = bar.add_task("files", total=runs * len(CASES))
         for number in range(runs):
-            for hanging in HANGING:
-                folder = scratch / f"machine{number}-{hanging}"
-                took[hanging] += asyncio.run(beside(folder, good, hanging))
+            for hanging, is_first_pdf in CASES:
+                folder = scratch / f"machine{number}-{hanging}-{is_first_pdf}"
+                took[hanging, is_first_pdf] += asyncio.run(beside(folder, good, hanging, is_first_pdf))
                 bar.advance(task)
     return took
 
 
-async def beside(folder: Path, good: Sequence[bytes], hanging: int) -> list[float]:
+async def beside(folder: Path, good: Sequence[bytes], hanging: int, is_first_pdf: bool) -> list[float]:
     """The seconds that each good file takes, handed in behind so many that hang."""
     async with leaf(lay(folder), print, port=0) as running:
         await hand_in(running, good[0] + b"\0")
+        if not is_first_pdf:
+            await hand_in(running, pdf_page(text_at(72, 720, "a letter")))
         await running.node.idle()
         await asyncio.sleep(UP_FOR)
         read = Read()
@@ -95,11 +102,15 @@ class Read:
             await self._news.wait()
 
 
-def report(took: Mapping[int, Sequence[float]]) -> str:
+def report(took: Mapping[Case, Sequence[float]]) -> str:
     """The table: seconds to the text, by how many hang."""
     rows = [
-        (f"beside {hanging or 'none'} that hang{'s' if hanging == 1 else ''}", *figures(seconds))
-        for hanging, seconds in took.items()
+        (
+            f"beside {hanging or 'none'} that hang{'s' if hanging == 1 else ''}"
+            + (", the first PDFs ever" if is_first_pdf else ""),
+            *figures(seconds),
+        )
+        for (hanging, is_first_pdf), seconds in took.items()
     ]
     return table(("seconds to the text", "least", "median", "most"), rows)
 

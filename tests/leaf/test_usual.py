@@ -5,9 +5,12 @@ from cim.leaf.usual import RECENT, Usual
 LIMIT = 30.0
 
 
-def test_a_kind_that_nobody_knows_takes_long_after_a_moment() -> None:
-    assert Usual(LIMIT).long("Pdf.pages") == 1.0
-    assert Usual(12.0).long("Pdf.pages") == 0.4, "it is a share of the limit"
+def test_a_kind_that_was_never_seen_is_given_more_time_than_one_that_is_known_to_be_quick() -> None:
+    usual = Usual(LIMIT)
+    assert usual.long("Pdf.pages") == 2.5
+    usual.note("Pdf.pages", 0.02)
+    assert usual.long("Pdf.pages") == 1.0
+    assert Usual(12.0).long("Pdf.pages") == 1.0, "it is a share of the limit"
 
 
 def test_a_step_takes_long_after_twice_the_longest_of_its_kind() -> None:

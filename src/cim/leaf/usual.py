@@ -8,6 +8,9 @@ LONG = 1 / 6
 SOON = 1 / 30
 """The share of it that is long for no step: 1 s of 30."""
 
+NEW = 1 / 12
+"""The share of it that is long for a step of a kind that was never seen: 2.5 s of 30."""
+
 TIMES = 2
 """How many times the longest of its kind a step has to take to be long."""
 
@@ -32,5 +35,6 @@ class Usual:
 
     def long(self, kind: str) -> float:
         """Seconds after which a step of that kind takes long."""
-        longest = max(self._lately[kind], default=0.0)
-        return min(LONG * self._limit, max(SOON * self._limit, TIMES * longest))
+        if not self._lately[kind]:
+            return NEW * self._limit
+        return min(LONG * self._limit, max(SOON * self._limit, TIMES * max(self._lately[kind])))

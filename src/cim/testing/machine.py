@@ -88,6 +88,11 @@ class Runs:
         return system.function(**given)
 
 
+RESTED = 10
+"""Looks in a row at which a machine must be at rest: what a process says of its position it writes when it
+has had nothing to do for a while, which is no time at all by a clock that jumps."""
+
+
 class SlowSnapshots(MemorySnapshots):
     """A store of snapshots as a disk is: keeping takes time, and may come to nothing."""
 
@@ -298,14 +303,15 @@ class Machine:
     async def settle(self, waited: list[asyncio.Task[Any]], limit: int) -> None:
         """Calm the network and wait until nothing is left to do; a machine that never rests is in trouble."""
         self.network.calm = True
+        rested = 0
         for _ in range(limit):
             self.troubles += [found for process in self.processes if (found := process.trouble())]
-            if self.troubles:
+            if self.troubles or rested == RESTED:
                 break
             last = await self.store.last()
             over = self.network.is_empty and all(task.done() for task in waited)
-            if over and all(process.settled(last) for process in self.processes):
-                break
+            at_rest = over and all(process.settled(last) for process in self.processes)
+            rested = rested + 1 if at_rest else 0
             await steps(3)
         else:
             self.troubles.append(f"not at rest after {limit} rounds of a calm network")

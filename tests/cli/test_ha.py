@@ -9,33 +9,7 @@ import pytest
 
 from cim.testing.processes import Place, place
 
-NOTES = """
-from collections.abc import Iterable
-from cim import Command, Context, Event, State
-
-notes = Context("notes")
-
-
-class Write(Command):
-    note: str
-    text: str
-
-
-class Written(Event):
-    note: str
-    text: str
-
-
-@notes.entity(key="note")
-class Note(State):
-    text: str = ""
-
-    def decide(self, command: Write) -> Iterable[Written]:
-        return [Written(command.note, command.text)]
-
-    def evolve(self, event: Written) -> "Note":
-        return self.but(text=event.text)
-"""
+from .notes import NOTES
 
 
 @pytest.fixture

@@ -17,36 +17,17 @@ from cim.leaf.hosts import PORT
 from cim.testing.faults.networks import Networks, NoNetworks
 from cim.testing.processes import Place, Running, place, wait_until
 
+from .notes import NOTES
+
 NAMES = ("alpha", "beta", "gamma")
 TAKES = 90.0
 """Seconds that a host may take to notice that another one is gone, and to be the leaf."""
 
-NOTES = """
-from collections.abc import Iterable
-from cim import Changed, Command, Component, Context, Event, State
+COUNTED = (
+    NOTES
+    + """
 
-notes = Context("notes")
-
-
-class Write(Command):
-    note: str
-    text: str
-
-
-class Written(Event):
-    note: str
-    text: str
-
-
-@notes.entity(key="note")
-class Note(State):
-    text: str = ""
-
-    def decide(self, command: Write) -> Iterable[Written]:
-        return [Written(command.note, command.text)]
-
-    def evolve(self, event: Written) -> "Note":
-        return self.but(text=event.text)
+from cim import Changed, Component
 
 
 @notes.component(of=Note)
@@ -58,12 +39,13 @@ class Length(Component):
 def count(note: Changed[Note]) -> Length:
     return Length(len(note.text.split()))
 """
+)
 MACHINE = 'name = "notes"\nmodules = ["notes"]\nworkers = 1\nport = 0\ndurability = "ha"\n'
 
 
 def lay(folder: Path, cluster: str) -> None:
     folder.mkdir()
-    (folder / "notes.py").write_text(NOTES)
+    (folder / "notes.py").write_text(COUNTED)
     (folder / "machine.toml").write_text(MACHINE + cluster)
 
 

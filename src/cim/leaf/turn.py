@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from cim.adapters.nats.direct import Found, held
 from cim.adapters.nats.lean import Lean, lean_of
 from cim.adapters.nats.link import refusal
+from cim.adapters.nats.stream import found_or_made
 from cim.contract.envelope import header_block
 from cim.log.backoff import outlast
 from cim.ports.clock import Clock
@@ -42,7 +43,6 @@ _MADE_WITH: dict[str, Any] = {
     "discard": "old",
     "max_msgs_per_subject": 1,
 }
-_NO_STREAM = 10059
 
 Tell = Callable[[str], None]
 
@@ -138,9 +138,6 @@ def _read(found: Found | None) -> Entry:
 
 async def _open(lean: Lean) -> None:
     """Make the stream where it is missing. Raises :class:`LinkLost`."""
-    trouble = refusal(await lean.ask_api(f"STREAM.INFO.{STREAM}", {}))
-    if trouble is not None and trouble[0] == _NO_STREAM:
-        wanted = {**_MADE_WITH, "num_replicas": lean.replicas}
-        trouble = refusal(await lean.ask_api(f"STREAM.CREATE.{STREAM}", wanted, patience=10))
+    trouble = refusal(await found_or_made(lean, _MADE_WITH))
     if trouble is not None:
         raise LinkLost(f"whose turn it is cannot be told: {trouble[1]} (code {trouble[0]})")

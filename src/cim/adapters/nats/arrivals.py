@@ -123,9 +123,9 @@ class Batch(_Arrivals[T]):
     def take_run(self, data: bytes, place: int) -> int:
         return place
 
+    @abstractmethod
     def made(self, subject: str, block: bytes, body: bytes, sequence: int) -> T:
         """What a message is handed on as."""
-        raise NotImplementedError
 
 
 class Part(NamedTuple):

@@ -21,6 +21,7 @@ from cim.adapters.nats.direct import held, whole
 from cim.adapters.nats.lean import Lean, lean_of
 from cim.adapters.nats.link import refusal
 from cim.adapters.nats.reading import batches
+from cim.adapters.nats.stream import found_or_made
 from cim.adapters.nats.wire import Wire
 from cim.domain.blob import Blob
 from cim.ports.blobs import BlobMissing
@@ -45,7 +46,6 @@ _MADE_WITH: dict[str, Any] = {
     "allow_rollup_hdrs": True,
     "allow_direct": True,
 }
-_NO_STREAM = 10059
 
 
 class _Entry(msgspec.Struct):
@@ -65,10 +65,7 @@ class NatsBlobs:
     async def open(cls, client: Client) -> "NatsBlobs":
         """The machine's store, made if it is not there. Raises :class:`LinkLost`."""
         lean = lean_of(client)
-        trouble = refusal(await lean.ask_api(f"STREAM.INFO.{STREAM}", {}))
-        if trouble is not None and trouble[0] == _NO_STREAM:
-            wanted = {**_MADE_WITH, "num_replicas": lean.replicas}
-            trouble = refusal(await lean.ask_api(f"STREAM.CREATE.{STREAM}", wanted, patience=10))
+        trouble = refusal(await found_or_made(lean, _MADE_WITH))
         if trouble is not None:
             raise LinkLost(f"the store of contents was not opened: {trouble[1]} (code {trouble[0]})")
         return cls(lean)

@@ -1,10 +1,11 @@
 """The one event stream of a machine: made as it must be, refused if found otherwise."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from nats.aio.client import Client
 
-from cim.adapters.nats.lean import ask_api
+from cim.adapters.nats.lean import Lean, ask_api, lean_of
 from cim.adapters.nats.link import refusal, replicas_of
 from cim.contract.subjects import STORED
 from cim.ports.log import LinkLost, LogRefused
@@ -49,23 +50,26 @@ async def open_stream(client: Client) -> None:
 
     Raises :class:`LinkLost` in a cluster that has elected no leader yet.
     """
-    replicas = replicas_of(client)
-    _check(await _found_or_made(client, replicas), replicas)
+    lean = lean_of(client)
+    answer = await found_or_made(lean, {"name": STREAM, **MUST_BE, **MADE_WITH})
+    trouble = refusal(answer)
+    if trouble is not None:
+        text = f"stream {STREAM} cannot be opened: {trouble[1]} (code {trouble[0]})"
+        # In a cluster that has just begun there may be no leader yet, or too few nodes that have answered.
+        raise LinkLost(text) if lean.replicas > 1 else LogRefused(text)
+    _check(answer["config"], lean.replicas)
 
 
-async def _found_or_made(client: Client, replicas: int) -> dict[str, Any]:
-    """The stream's settings as they are."""
-    answer = await ask_api(client, f"STREAM.INFO.{STREAM}", {})
+async def found_or_made(lean: Lean, made_with: Mapping[str, Any]) -> dict[str, Any]:
+    """What the server says of a stream; where it is missing, what it says to making it, with as many copies
+    as a stream of this leaf has."""
+    name = made_with["name"]
+    answer = await lean.ask_api(f"STREAM.INFO.{name}", {})
     trouble = refusal(answer)
     if trouble is not None and trouble[0] == _NO_STREAM:
-        wanted = {"name": STREAM, "num_replicas": replicas, **MUST_BE, **MADE_WITH}
-        answer = await ask_api(client, f"STREAM.CREATE.{STREAM}", wanted, patience=10)
-        trouble = refusal(answer)
-    if trouble is None:
-        return dict(answer["config"])
-    text = f"stream {STREAM} cannot be opened: {trouble[1]} (code {trouble[0]})"
-    # In a cluster that has just begun there may be no leader yet, or too few nodes that have answered.
-    raise LinkLost(text) if replicas > 1 else LogRefused(text)
+        wanted = {**made_with, "num_replicas": lean.replicas}
+        answer = await lean.ask_api(f"STREAM.CREATE.{name}", wanted, patience=10)
+    return answer
 
 
 async def is_ready(client: Client) -> bool:

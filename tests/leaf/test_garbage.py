@@ -5,7 +5,7 @@ import sys
 
 ABOUT = """
 import gc, weakref
-from cim.leaf.garbage import SELDOM, collect_seldom, let_stay
+from cim.leaf.garbage import SELDOM, collect_seldom, let_go, let_stay
 
 class One:
     pass
@@ -36,6 +36,20 @@ gc.collect()
 print(later() is None, all(one is not None for one in staying))
 """)
     assert said.split() == ["True"] * 5
+
+
+def test_what_was_to_stay_is_looked_through_again_when_it_has_ended() -> None:
+    """Or a leaf that has lost its turn would keep its world until the process ends."""
+    said = run("""
+gone = circle()
+let_stay()
+gc.collect()
+kept = gone() is not None
+let_go()
+gc.collect()
+print(kept, gone() is None)
+""")
+    assert said.split() == ["True"] * 2
 
 
 def test_a_circle_is_found_without_being_asked_for() -> None:

@@ -4,7 +4,7 @@ from cim.domain.blob import Blob, Blobs
 from cim.domain.capability import Capability
 from cim.domain.component import Component, Failed
 from cim.domain.context import Context
-from cim.domain.errors import CimError, Failure, Reject
+from cim.domain.errors import CimError, Failure, Reject, Unavailable
 from cim.domain.former import Former
 from cim.domain.message import Command, Event
 from cim.domain.personal import ERASED, Person, Personal
@@ -45,6 +45,7 @@ __all__ = [
     "State",
     "Table",
     "Timer",
+    "Unavailable",
     "With",
     "Without",
 ]

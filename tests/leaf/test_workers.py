@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cim.adapters.system import SystemClock
-from cim.domain.errors import Failure, Misdeclared
+from cim.domain.errors import Failure, Misdeclared, Unavailable
 from cim.leaf.frames import Serve
 from cim.leaf.machine import Limits
 from cim.leaf.worker_process import NICE, Worker
@@ -69,6 +69,24 @@ async def test_what_a_system_raises_is_its_cause_and_the_worker_goes_on(
     async with trials.open() as workers:
         pid = await trials.run(workers, "pid")
         with pytest.raises(Failure, match=cause):
+            await trials.run(workers, what)
+        assert await trials.run(workers, "pid") == pid
+
+
+@pytest.mark.parametrize(
+    ("what", "cause"),
+    [
+        ("away", "the reader is not there now"),
+        ("cut", "ConnectionResetError: cut off"),
+        ("late", "TimeoutError: no answer in 5 s"),
+    ],
+)
+async def test_what_cannot_be_reached_now_is_told_from_what_failed(
+    trials: Trials, what: str, cause: str
+) -> None:
+    async with trials.open() as workers:
+        pid = await trials.run(workers, "pid")
+        with pytest.raises(Unavailable, match=cause):
             await trials.run(workers, what)
         assert await trials.run(workers, "pid") == pid
 

@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 from cim import Blobs, Blob, Capability, Changed, Command, Component, Context, Event, Failure, State
+from cim import Unavailable
 
 trials = Context("trials")
 LOADED_BY = os.getpid()
@@ -92,6 +93,12 @@ def attempt(trial: Changed[Trial], blobs: Blobs, slow: Slow) -> Result | None:
             raise KeyError("no such page")
         case "refuse":
             raise Failure("the paper is blank")
+        case "away":
+            raise Unavailable("the reader is not there now")
+        case "cut":
+            raise ConnectionResetError("cut off")
+        case "late":
+            raise TimeoutError("no answer in 5 s")
         case "stop":
             next(iter(()))
         case "nothing":

@@ -23,5 +23,13 @@ class Failure(CimError):
     """
 
 
+class Unavailable(CimError):
+    """Raised by a provider or a system when what it needs cannot be reached now, and may be later.
+
+    No input is to blame. The machine makes the run again after a while, up to the number of tries that
+    ``machine.toml`` allows. Only then is it recorded as failed.
+    """
+
+
 class Misdeclared(CimError):
     """A module, a machine or a view says something that cannot be: raised at start, by name."""

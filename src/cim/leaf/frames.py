@@ -3,7 +3,7 @@
 | from | frame | answered by |
 | --- | --- | --- |
 | leaf | ``serve`` systems of a machine's folder | ``ready``, ``seed``, ``refused`` with why |
-| leaf | ``run`` a system on plain values | ``done`` with the outputs, ``failed`` with a cause |
+| leaf | ``run`` a system on plain values | ``done`` with outputs, ``failed``, ``unavailable`` with a cause |
 | worker | ``load`` a content, ``keep`` a content | ``content``, ``kept``, ``missing`` |
 | worker | ``step`` of some kind: it goes on | |
 

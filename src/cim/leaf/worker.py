@@ -19,7 +19,7 @@ from cim.contract import codec
 from cim.contract.composition import compose
 from cim.contract.system import Read, SystemType
 from cim.domain.blob import Blob
-from cim.domain.errors import CimError, Failure
+from cim.domain.errors import CimError, Failure, Unavailable
 from cim.leaf import seed
 from cim.leaf.binding import Binding
 from cim.leaf.frames import Frame, Serve, packed, read_frame
@@ -180,12 +180,17 @@ def _run(system: SystemType, needs: Mapping[str, Any], values: Mapping[str, Any]
         output = system.function(**given, **needs)
         outputs = output if isinstance(output, tuple) else (output,)
         return Frame("done", "", [_said(one) for one in outputs])
+    except (Unavailable, ConnectionError, TimeoutError) as error:
+        return Frame("unavailable", reason(error))
     except MemoryError:
         return Frame("failed", "it needs more memory than the machine allows a worker")
-    except CimError as error:
-        return Frame("failed", str(error))
     except (Exception, SystemExit) as error:  # whatever a module's code raises is told, never lost
-        return Frame("failed", f"{type(error).__name__}: {error}")
+        return Frame("failed", reason(error))
+
+
+def reason(error: BaseException) -> str:
+    """What a module's code raised, in words: the machine's own errors are words already."""
+    return str(error) if isinstance(error, CimError) else f"{type(error).__name__}: {error}"
 
 
 def _value(read: Read, plain: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 from cim.contract import codec
 from cim.contract.system import SystemType
 from cim.domain.component import Component
-from cim.domain.errors import CimError, Failure, Misdeclared
+from cim.domain.errors import CimError, Failure, Misdeclared, Unavailable
 from cim.leaf.frames import Frame, Serve
 from cim.leaf.machine import Limits
 from cim.leaf.seed_process import Nursery
@@ -116,7 +116,8 @@ class Workers:
     async def run(
         self, system: SystemType, given: Mapping[str, Any], place: Place
     ) -> tuple[Component | None, ...]:
-        """One run; raises :class:`Failure` with the cause of whatever ended it.
+        """One run; raises :class:`Failure` with the cause of whatever ended it, :class:`Unavailable` where
+        what it needs could not be reached.
 
         A worker that ends by itself may have been killed by somebody else: the run is made again, in a
         fresh one, and only what ends :data:`TRIES` of them is at fault.
@@ -142,8 +143,8 @@ class Workers:
             await self._end(worker, run)
         else:
             self._put(worker)
-        if answer.kind == "failed":
-            raise Failure(answer.text)
+        if answer.kind != "done":
+            raise Unavailable(answer.text) if answer.kind == "unavailable" else Failure(answer.text)
         return tuple(_output(run.system, one) for one in answer.data)
 
     async def _take(self) -> Worker:
@@ -234,7 +235,7 @@ class Workers:
         while True:
             said = await self._step(worker, run, kind)
             match said.kind:
-                case "done" | "failed":
+                case "done" | "failed" | "unavailable":
                     return said
                 case "step":
                     kind = said.text

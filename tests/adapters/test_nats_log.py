@@ -13,13 +13,16 @@ from cim.adapters.nats.link import connect, refusal
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.nats.stream import MUST_BE, STREAM, is_ready, make_ready, open_stream
 from cim.adapters.system import SystemClock
+from cim.contract.envelope import Commit
 from cim.contract.stranger import Stranger
 from cim.leaf.accounts import STEWARD_LIFE, steward_credentials
 from cim.log.append import AppendedTogether, append_together
 from cim.log.chain import Head
+from cim.log.consumer import consume
 from cim.ports.log import LinkLost, Log, LogRefused, Stored, Unclear
 from cim.testing.bare_leaf import BareLeaf
 from cim.testing.log_conformance import (
+    DEADLINE,
     Intrude,
     LogConformance,
     commit,
@@ -181,6 +184,31 @@ async def test_the_largest_message_is_stored_and_read_back(leaf: BareLeaf, nats_
     assert found is not None
     assert found.body == body
     assert [one.body async for one in nats_log.read(">")] == [body]
+
+
+async def test_a_history_of_large_messages_is_followed_without_losing_the_link(nats_log: NatsLog) -> None:
+    """The server cuts off whoever lets 64 MB wait; and what waits here is held in memory."""
+    body = b'["' + b"x" * 4_000_000 + b'"]'
+    for number in range(30):
+        await store(nats_log, commit(f"evt.documents.Document.d{number}", f"d{number}", body))
+    troubles: list[str] = []
+    sizes: list[int] = []
+    whole = asyncio.Event()
+
+    async def handle(batch: list[Commit]) -> None:
+        sizes.append(sum(len(one.body) for one in batch))
+        if sum(sizes) >= 30 * len(body):
+            whole.set()
+        await asyncio.sleep(0.1)  # more comes meanwhile: as much as it was asked for
+
+    following = asyncio.create_task(consume(nats_log, SystemClock(), 0, handle, troubles.append))
+    try:
+        async with asyncio.timeout(DEADLINE):
+            await whole.wait()
+    finally:
+        following.cancel()
+    assert troubles == []
+    assert max(sizes) <= 2 * 16 << 20
 
 
 async def test_a_log_whose_connection_is_closed_says_that_the_link_is_lost(leaf: BareLeaf) -> None:

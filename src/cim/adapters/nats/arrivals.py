@@ -43,6 +43,9 @@ UNHEARD, UNHEARD_FOR = 50, 0.02
 """In a cluster it takes a moment until all nodes know of a new consumer: how often it is asked again where
 nobody heard of it yet, and after how many seconds."""
 
+_FULL = b"Message Size Exceeds MaxBytes"
+"""What the server says where a request has brought as many bytes as it may: there may be more."""
+
 _PLACE = re.compile(rb"\r\nNats-Subject: ([^\r]+)\r\nNats-Sequence: ([0-9]+)\r\n")
 
 
@@ -213,10 +216,16 @@ class Pull(_Arrivals[Commit]):
                 self.unheard += 1
                 self.wanted = 0
             case b"404" | b"408":
-                left = int(parse_headers(block).get("Nats-Pending-Messages", self.wanted))
-                self.wanted = max(0, self.wanted - left)
+                self._asked_in_vain(block)
+            case b"409" if block[13:].startswith(_FULL):
+                self._asked_in_vain(block)
             case _:
                 self._fail(f"the log's consumer ended: {block[9:80].decode(errors='replace')}")
+
+    def _asked_in_vain(self, block: bytes) -> None:
+        """Take note of what a request will not bring any more."""
+        left = int(parse_headers(block).get("Nats-Pending-Messages", self.wanted))
+        self.wanted = max(0, self.wanted - left)
 
 
 def _commit(subject: str, block: bytes, body: bytes, sequence: int) -> Commit:

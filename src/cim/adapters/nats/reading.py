@@ -37,7 +37,14 @@ _CONSUMER = {
     "num_replicas": 1,
     "max_waiting": 8,
 }
-_NEXT = msgspec.json.encode({"batch": _BATCH, "expires": 30 * _SECOND, "idle_heartbeat": _SECOND // 4})
+_NEXT_BYTES = 16 << 20
+"""Bytes that one request may bring: twice what the largest message has. Two requests are open at most, so a
+reader that is slow holds no more than that, and the server, which cuts a connection for which 64 MB wait,
+never has a reason to."""
+
+_NEXT = msgspec.json.encode(
+    {"batch": _BATCH, "max_bytes": _NEXT_BYTES, "expires": 30 * _SECOND, "idle_heartbeat": _SECOND // 4}
+)
 
 
 def read(wire: Wire, subject: str, after: int) -> AsyncIterator[Commit]:

@@ -47,7 +47,7 @@ async def many(rows: Rows, folder: Path, count: int) -> None:
         some = random.Random(1).sample(range(count), min(count, 50))
         opened = [await side.load(f"idle{n}") for n in some]
         rows.figure(f"{count:,} entities: ms to open one", statistics.median(opened))
-        assert len(world.entities) == count
+        assert await world.entities.count() == count
 
 
 async def risen(log: NatsLog, count: int) -> World:

@@ -164,8 +164,8 @@ async def through(machine: Machine, contents: Sequence[bytes]) -> Side:
         await asyncio.gather(*(one(content) for content in contents))
         await running.node.idle()
         made = end(started)
-        kept = running.node.world.kinds["documents", "Document"]
-        failed = [entity.failures for entity in kept.values() if entity.failures]
+        kept = [one async for one in running.node.world.entities.each(("documents", "Document"))]
+        failed = [entity.failures for entity in kept if entity.failures]
         assert len(kept) == len({*contents, *warm}), "a document is missing"
         assert not failed, failed
         return made

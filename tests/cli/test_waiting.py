@@ -98,7 +98,7 @@ def added(event: str) -> Commit:
     ],
     ids=["stranger", "unknown event", "broken chain"],
 )
-def test_what_is_stopped_is_listed_with_the_command_that_frees_it(
+async def test_what_is_stopped_is_listed_with_the_command_that_frees_it(
     second: Callable[[Head], Commit], cause: str, frees: str
 ) -> None:
     composition = compose([shop])
@@ -106,15 +106,15 @@ def test_what_is_stopped_is_listed_with_the_command_that_frees_it(
     first = head.link(added("Added")).at(1)
     world.apply(first)
     world.apply(second(head.advance(first)))
-    (one,) = waiting(world, composition, up=True)
+    (one,) = await waiting(world, composition, up=True)
     assert cause in one["cause"]
     assert (one["entity"], one["why"], one["frees"]) == ("shop.Jar j1", "stopped", frees)
 
 
-def test_a_command_to_release_a_wild_subject_is_safe_to_paste() -> None:
+async def test_a_command_to_release_a_wild_subject_is_safe_to_paste() -> None:
     composition = compose([shop])
     world = World(composition)
     world.apply(stranger("evt.$(reboot).'x", b"", 1, "it is junk"))
-    (one,) = waiting(world, composition, up=True)
+    (one,) = await waiting(world, composition, up=True)
     assert one["frees"] == """`cim release 'evt.$(reboot).'"'"'x' --sequence 1 --reason TEXT`"""
     assert one["entity"] == "evt.$(reboot).'x"

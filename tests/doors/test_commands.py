@@ -175,6 +175,6 @@ async def test_an_exception_inside_decide_is_answered_and_told_and_leaves_no_tra
 async def test_the_world_holds_what_the_door_took(serving: Doors) -> None:
     await asyncio.gather(*(write(serving, Ref("notes", "Note", f"n{n}"), f"id-{n}") for n in range(50)))
     await serving.world.reached(50)
-    assert {str(entity.state) for entity in serving.world.entities.values()} == {
+    assert {str(entity.state) for entity in [one async for one in serving.world.entities.each()]} == {
         "Note(texts=('hello',), scan=None)"
     }

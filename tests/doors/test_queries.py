@@ -45,7 +45,7 @@ async def test_the_world_tells_where_it_stands(serving: Doors) -> None:
     after = await ask(serving, "qry.cim.world.test")
     assert (before["sequence"], after["sequence"]) == (0, 1)
     assert after["digest"] != before["digest"]
-    assert after["fingerprint"] == serving.world.fingerprint()
+    assert after["fingerprint"] == await serving.world.fingerprint()
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ async def replayed(log: MemoryLog, sizes: list[int] | None = None) -> World:
     return world
 
 
-def states(world: World) -> Model:
-    found = {ref.id: codec.plain(entity.state) for ref, entity in world.entities.items()}
+async def states(world: World) -> Model:
+    found = {one.ref.id: codec.plain(one.state) async for one in world.entities.each()}
     return {id: (state["amount"], state["deeds"]) for id, state in found.items()}
 
 
@@ -75,8 +75,8 @@ def test_a_replay_gives_what_a_dictionary_gives(commands: list[Put | Pour], data
             outcome = await some[turn].handle(ask(command, f"c{number}"))
             assert isinstance(outcome, Receipt) == modelled(model, command)
         one, other = await replayed(log), await replayed(log, sizes)
-        assert states(one) == model
-        assert (one.fingerprint(), one.digest) == (other.fingerprint(), other.digest)
+        assert await states(one) == model
+        assert (await one.fingerprint(), one.digest) == (await other.fingerprint(), other.digest)
 
     asyncio.run(check())
 
@@ -108,7 +108,7 @@ def test_any_interleaving_of_resends_has_one_effect_and_one_receipt(
         assert Counter(commit.id for commit in commits) == Counter(receipts.keys())
         for commit in commits:
             assert {one.sequence for one in receipts[commit.id]} == {commit.sequence}
-        assert (await replayed(log)).fingerprint()
+        assert await (await replayed(log)).fingerprint()
 
     asyncio.run(check())
 
@@ -152,8 +152,10 @@ def test_what_was_released_leaves_a_history_as_if_it_never_came(
                 outcome = await some[number % 2].handle(ask(deed, f"c{number}"))
                 assert isinstance(outcome, Receipt) == modelled(model, deed)
         one, other = await replayed(log), await replayed(log, sizes)
-        assert {id: state for id, state in states(one).items() if state != (0, 0) or id in model} == model
-        assert {entity.stopped for entity in one.entities.values()} <= {None}
-        assert (one.fingerprint(), one.digest) == (other.fingerprint(), other.digest)
+        assert {
+            id: state for id, state in (await states(one)).items() if state != (0, 0) or id in model
+        } == model
+        assert {entity.stopped async for entity in one.entities.each()} <= {None}
+        assert (await one.fingerprint(), one.digest) == (await other.fingerprint(), other.digest)
 
     asyncio.run(check())

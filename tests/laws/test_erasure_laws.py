@@ -94,8 +94,8 @@ class Life:
         return world
 
 
-def told(world: World) -> str:
-    return "".join(codec.json_bytes(entity.shown()).decode() for entity in world.entities.values())
+async def told(world: World) -> str:
+    return "".join([codec.json_bytes(one.shown()).decode() async for one in world.entities.each()])
 
 
 deeds = st.lists(
@@ -119,14 +119,14 @@ def test_a_world_that_forgets_is_the_one_that_is_folded_from_nothing(
             await life.do(deed)
         await life.follow()
         again = await life.anew()
-        assert again.fingerprint() == life.world.fingerprint()
+        assert await again.fingerprint() == await life.world.fingerprint()
         assert again.digest == life.world.digest
-        shown = told(life.world)
+        shown = await told(life.world)
         for person, secrets in life.secrets.items():
             if person in life.erased:
                 assert not any(f'"{secret}"' in shown for secret in secrets)
             name = person_name(Ref("shop", "Customer", person))
             assert (name in life.sealing.forgotten) == (person in life.erased)
-        assert all(entity.stopped is None for entity in life.world.entities.values())
+        assert all(entity.stopped is None for entity in [one async for one in life.world.entities.each()])
 
     asyncio.run(live())

@@ -64,7 +64,7 @@ class Deeds(RuleBasedStateMachine):
 
         async def settled() -> list[str]:
             await self.machine.settle(self.waiting, LIMIT)
-            return list(verdict(self.machine, await stored(self.machine)))
+            return await verdict(self.machine, await stored(self.machine))
 
         assert self.runner.run(settled()) == []
         self.waiting.clear()

@@ -142,7 +142,7 @@ async def amounts(log: MemoryLog) -> dict[str, int]:
     world = World(COMPOSITION)
     async for commit in log.read(">"):
         world.apply(commit)
-    found = {ref.id: getattr(entity.state, "amount", 0) for ref, entity in world.entities.items()}
+    found = {one.ref.id: getattr(one.state, "amount", 0) async for one in world.entities.each()}
     return defaultdict(int, found)
 
 

@@ -120,9 +120,9 @@ async def put_patiently(running: Leaf, id: str) -> None:
             continue
 
 
-def sizes(running: Leaf) -> dict[str, int]:
-    entities = running.node.world.entities.values()
-    return {entity.ref.id: (value_of(entity, "Size") or {"count": -1})["count"] for entity in entities}
+async def sizes(running: Leaf) -> dict[str, int]:
+    entities = running.node.world.entities.each()
+    return {one.ref.id: (value_of(one, "Size") or {"count": -1})["count"] async for one in entities}
 
 
 async def test_a_leaf_shows_its_page_takes_commands_and_runs_systems(machine: Machine) -> None:
@@ -131,7 +131,7 @@ async def test_a_leaf_shows_its_page_takes_commands_and_runs_systems(machine: Ma
         assert await get(running.page) == b"HTTP/1.1 200 OK\r\n"
         await put(running, "a")
         await running.node.idle()
-        assert sizes(running) == {"a": 1000}
+        assert await sizes(running) == {"a": 1000}
         found = find_running(machine.state)
         assert found is not None
         assert (found.pid, found.page) == (os.getpid(), running.page)
@@ -164,7 +164,7 @@ async def test_a_leaf_stops_with_a_browser_still_connected_and_starts_again_on_i
             assert (await reader.readline()).startswith(b"HTTP/1.1 200")
             await put(running, f"id-{count}")
             await running.node.idle()
-            assert len(sizes(running)) == count + 1
+            assert len(await sizes(running)) == count + 1
         async with asyncio.timeout(10):
             while await reader.read(65536):
                 pass
@@ -232,8 +232,8 @@ async def test_a_killed_server_changes_nothing_of_what_systems_find(machine: Mac
             await put_patiently(running, id)
         async with asyncio.timeout(30):
             await running.node.idle()
-        assert sizes(running) == {id: 1000 * len(id) for id in ids}
-        assert not [entity for entity in running.node.world.entities.values() if entity.failures]
+        assert await sizes(running) == {id: 1000 * len(id) for id in ids}
+        assert not [one async for one in running.node.world.entities.each() if one.failures]
     assert any("started again" in text for text in told)
 
 

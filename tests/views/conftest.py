@@ -169,7 +169,9 @@ class Stage:
         await self.world.reached(outcome.commit.sequence)
 
     def entity(self, id: str) -> Entity:
-        return self.world.entities[Ref("notes", "Note", id)]
+        found = self.world.entities.at_hand(Ref("notes", "Note", id))
+        assert found is not None
+        return found
 
     async def ask(self, view: str, session: str, **question: Any) -> dict[str, Any]:
         name = view if "." in view else f"notes.{view}"

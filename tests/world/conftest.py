@@ -95,11 +95,11 @@ class Process:
         digest = content_digest(ref, name, codec.encode([codec.item(command)]))
         return await self.actors.handle(Asked(ref, command, Origin.root(id, "tester"), digest))
 
-    def values(self) -> dict[str, dict[str, Any]]:
+    async def values(self) -> dict[str, dict[str, Any]]:
         """The components of every entity, values only."""
         return {
-            ref.id: {key: cell.value for key, cell in entity.cells.items() if key != "state"}
-            for ref, entity in self.world.entities.items()
+            entity.ref.id: {key: cell.value for key, cell in entity.cells.items() if key != "state"}
+            async for entity in self.world.entities.each()
         }
 
     async def commits(self) -> list[Commit]:

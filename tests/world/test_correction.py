@@ -109,7 +109,7 @@ async def read(start: Start, log: MemoryLog, words: str = "80.98") -> Process:
 async def sent(process: Process, command: Command, id: str) -> dict[str, Any]:
     await process.send(command, id)
     await process.idle()
-    values: dict[str, Any] = process.values()["p"]
+    values: dict[str, Any] = (await process.values())["p"]
     return values
 
 
@@ -135,7 +135,7 @@ async def test_it_survives_each_derivation_and_the_rest_is_derived_anew(start: S
 async def test_it_is_shown_with_who_said_it_and_what_was_derived(start: Start) -> None:
     process = await read(start, MemoryLog())
     await sent(process, PutRight("p", total="80.90"), "c2")
-    (entity,) = process.world.entities.values()
+    (entity,) = [one async for one in process.world.entities.each()]
     shown = entity.shown()["components"]
     assert shown["Sums"]["corrected"]["by"] == "tester"
     assert shown["Sums"]["corrected"]["derived"] == {"total": "80.98", "count": 5}
@@ -146,14 +146,14 @@ async def test_what_it_says_nothing_of_is_not_corrected(start: Start) -> None:
     process = await read(start, MemoryLog())
     runs.clear()
     await sent(process, PutRight("p", kind="letter"), "c2")
-    (entity,) = process.world.entities.values()
+    (entity,) = [one async for one in process.world.entities.each()]
     assert "corrected" not in entity.shown()["components"]["Sums"]
     assert runs == []
 
 
 async def test_where_nothing_could_be_derived_a_persons_word_stands_alone(start: Start) -> None:
     process = await read(start, MemoryLog(), "unreadable")
-    assert "Sums" not in process.values()["p"]
+    assert "Sums" not in (await process.values())["p"]
     values = await sent(process, PutRight("p", total="5.00", kind="letter"), "c2")
     assert values["Sums"] == {"total": "5.00", "count": 0}
     assert values["Told"] == {"text": "5.00 of 0"}
@@ -172,21 +172,22 @@ async def test_another_process_and_every_order_of_subjects_see_the_same(start: S
     runs.clear()
     again = start(log, papers)
     await again.idle()
-    assert again.world.fingerprint() == process.world.fingerprint()
+    assert await again.world.fingerprint() == await process.world.fingerprint()
     assert runs == [], "all of it stands in the log"
     for order in (sorted(apart, key=lambda commit: commit.subject.startswith("cmp")), apart):
         world = World(process.composition)
         for commit in order:
             world.apply(commit)
-        shown = [entity.shown()["components"]["Sums"] for entity in world.entities.values()]
-        assert shown == [entity.shown()["components"]["Sums"] for entity in process.world.entities.values()]
+        shown = [one.shown()["components"]["Sums"] async for one in world.entities.each()]
+        entities = process.world.entities.each()
+        assert shown == [one.shown()["components"]["Sums"] async for one in entities]
 
 
 async def test_a_correction_that_refuses_stops_its_entity_by_name(start: Start) -> None:
     process = await read(start, MemoryLog())
     await process.send(PutRight("p", total="boom"), "c2")
     await process.idle()
-    (entity,) = process.world.entities.values()
+    (entity,) = [one async for one in process.world.entities.each()]
     assert entity.stopped is not None
     assert "Sums.correct raised ValueError: it must not refuse" in entity.stopped
 

@@ -78,16 +78,16 @@ async def filled() -> Shop:
 
 
 async def test_after_it_everything_of_the_person_reads_as_erased_and_nothing_else(filled: Shop) -> None:
-    held = filled.world.entities[ADA]
+    held = await filled.world.entities.get(ADA)
     assert held.cells["Greeting"].value == {"words": "Dear Ada"}
     await filled.erase(ADA)
     await filled.follow()
-    assert filled.world.entities[ADA] is held  # whoever holds it sees it
+    assert (await filled.world.entities.get(ADA)) is held  # whoever holds it sees it
     assert held.shown()["state"]["name"] == ERASED
     assert held.shown()["state"]["level"] == 1
     assert held.cells["Greeting"].value == {"words": ERASED}
-    assert filled.world.entities[ORDER].shown()["state"] == {"customer": "ada", "address": ERASED}
-    assert filled.world.entities[BOB].shown()["state"]["name"] == "Bob"
+    assert (await filled.world.entities.get(ORDER)).shown()["state"] == {"customer": "ada", "address": ERASED}
+    assert (await filled.world.entities.get(BOB)).shown()["state"]["name"] == "Bob"
     assert filled.told == [("shop.Customer.ada", {ADA, ORDER})]
 
 
@@ -100,9 +100,9 @@ async def test_it_is_the_world_that_is_folded_from_nothing(filled: Shop, keep: b
     await filled.erase(ADA)
     await filled.follow()
     again = await filled.anew(keys)
-    assert again.fingerprint() == filled.world.fingerprint()
+    assert await again.fingerprint() == await filled.world.fingerprint()
     assert (again.digest, again.sequence) == (filled.world.digest, filled.world.sequence)
-    assert again.entities[ADA].shown()["state"]["name"] == ERASED
+    assert (await again.entities.get(ADA)).shown()["state"]["name"] == ERASED
 
 
 async def test_what_was_decided_before_the_entry_was_heard_of_is_erased_too(filled: Shop) -> None:
@@ -111,7 +111,7 @@ async def test_what_was_decided_before_the_entry_was_heard_of_is_erased_too(fill
     await filled.follow()
     await filled.write(ADA.events, body=body)
     await filled.follow()
-    assert filled.world.entities[ADA].stopped is None
+    assert (await filled.world.entities.get(ADA)).stopped is None
     assert filled.told[1:] == [("shop.Customer.ada", {ADA})]
     steps = await trail(filled.log, ADA, filled.sealing)
     assert "Ada" not in "".join(step.note for step in steps)
@@ -121,13 +121,14 @@ async def test_a_lost_key_stops_its_entities_alone_and_an_erasure_frees_them(fil
     world = World(COMPOSITION, sealing=Sealing(MemoryKeys()), history=lambda ref: history(filled.log, ref))
     await world.take([one async for one in filled.log.read(">")])
     for ref in (ADA, ORDER):
-        assert "the key of shop.Customer.ada is not in the store" in str(world.entities[ref].stopped)
+        stopped = (await world.entities.get(ref)).stopped
+        assert "the key of shop.Customer.ada is not in the store" in str(stopped)
     await filled.erase(ADA)
     await world.take([one async for one in filled.log.read(">", world.sequence)])
-    assert world.entities[ADA].stopped is None
-    assert world.entities[ADA].shown()["state"]["name"] == ERASED
-    assert world.entities[ORDER].stopped is None
-    assert world.entities[BOB].stopped is not None
+    assert (await world.entities.get(ADA)).stopped is None
+    assert (await world.entities.get(ADA)).shown()["state"]["name"] == ERASED
+    assert (await world.entities.get(ORDER)).stopped is None
+    assert (await world.entities.get(BOB)).stopped is not None
 
 
 async def test_the_entry_is_accountable_stands_once_and_names_nobody(filled: Shop) -> None:
@@ -140,7 +141,7 @@ async def test_the_entry_is_accountable_stands_once_and_names_nobody(filled: Sho
     chains = Chains()
     async for commit in filled.log.read(">"):
         chains.advance(commit)
-    entry = filled.world.entities[Ref("cim", "Person", "shop=Customer=ada")]
+    entry = await filled.world.entities.get(Ref("cim", "Person", "shop=Customer=ada"))
     assert (entry.stopped, entry.exists) == (None, False)
     (step,) = await trail(filled.log, entry.ref)
     assert (step.name, step.by, step.note) == ("Erase", "person:clerk", "shop.Customer.ada: asked")

@@ -97,11 +97,11 @@ async def assert_frees(log: MemoryLog, process: Any, message: Commit) -> None:
     await free(log, message)
     assert isinstance(await process.send(Write("n1", "b"), "c2"), Receipt)
     await process.idle()
-    entity = process.world.entities[N1]
+    entity = await process.world.entities.get(N1)
     assert (entity.stopped, entity.state, entity.held) == (None, Note("ab"), [])
     assert value_of(entity, "Upper") == {"text": "AB"}
     again = await replayed(log)
-    assert again.fingerprint() == process.world.fingerprint()
+    assert await again.fingerprint() == await process.world.fingerprint()
     assert again.digest == process.world.digest
 
 
@@ -119,10 +119,10 @@ async def test_a_foreign_message_stops_its_entity_until_it_is_released(
         await process.send(Write("n1", "b"), "c2")
     assert isinstance(await process.send(Write("n2", "x"), "c3"), Receipt)
     await process.idle()
-    entity = process.world.entities[N1]
+    entity = await process.world.entities.get(N1)
     assert f"sequence {sequence}: " in entity.stopped
     assert (entity.state, [one.sequence for one in entity.held]) == (Note("a"), [sequence])
-    assert value_of(process.world.entities[N2], "Upper") == {"text": "X"}
+    assert value_of((await process.world.entities.get(N2)), "Upper") == {"text": "X"}
     await assert_frees(log, process, await last_on(log, N1.events))
 
 
@@ -145,13 +145,13 @@ async def test_a_foreign_message_among_components_stops_the_systems_of_its_entit
     await log.intrude(subject, {}, b"junk")
     assert isinstance(await process.send(Write("n1", "b"), "c2"), Receipt)
     await process.idle()
-    entity = process.world.entities[N1]
+    entity = await process.world.entities.get(N1)
     # What the entity's own history went on with is held, and comes in with the release.
     assert (entity.state, [one.subject for one in entity.held]) == (Note("a"), [subject, N1.events])
     await free(log, entity.held[0])
     await process.idle()
     assert (entity.state, value_of(entity, "Upper")) == (Note("ab"), {"text": "AB"})
-    assert (await replayed(log)).fingerprint() == process.world.fingerprint()
+    assert await (await replayed(log)).fingerprint() == await process.world.fingerprint()
 
 
 async def test_each_foreign_message_asks_for_a_release_of_its_own_and_the_same_one_for_one(
@@ -161,7 +161,7 @@ async def test_each_foreign_message_asks_for_a_release_of_its_own_and_the_same_o
     for body in (b"1", b"1", b"2"):
         await log.intrude(N1.events, {}, body)
     await process.idle()
-    entity = process.world.entities[N1]
+    entity = await process.world.entities.get(N1)
     first = entity.held[0]
     assert first.body == b"", "what a stranger brought is not kept in memory"
     await free(log, first)
@@ -184,7 +184,7 @@ async def test_a_subject_outside_the_grammar_is_stopped_by_its_own_name(start: S
     log, process = await begun(start)
     await log.intrude(subject, {}, b"junk")
     await process.idle()
-    entity = process.world.entities[ref_of(subject)]
+    entity = await process.world.entities.get(ref_of(subject))
     assert f"{subject} at sequence 3: no machine wrote this" in entity.stopped
     assert entity.shown()["id"] == subject
     await assert_frees(log, process, await last_on(log, subject))
@@ -196,7 +196,7 @@ async def test_a_commit_on_a_subject_outside_the_grammar_is_no_history_of_an_ent
     made = Commit("evt.alone", 0, Origin.root("p1", "x"), "cim:other", "a.B.Committed", "t", "s", b"[]")
     assert isinstance(await append(log, CLOCK, made, Head()), Appended)
     await process.idle()
-    entity = process.world.entities[ref_of("evt.alone")]
+    entity = await process.world.entities.get(ref_of("evt.alone"))
     assert "is not evt.<context>.<Entity>.<id>" in entity.stopped
     await assert_frees(log, process, await last_on(log, "evt.alone"))
     assert entity.stopped is None
@@ -209,8 +209,8 @@ async def test_a_process_that_starts_behind_a_foreign_message_goes_on_with_all_o
     process = start(log, notes)
     assert isinstance(await process.send(Write("n2", "x"), "c3"), Receipt)
     await process.idle()
-    assert process.world.entities[N1].stopped is not None
-    assert value_of(process.world.entities[N2], "Upper") == {"text": "X"}
+    assert (await process.world.entities.get(N1)).stopped is not None
+    assert value_of((await process.world.entities.get(N2)), "Upper") == {"text": "X"}
     await assert_frees(log, process, await last_on(log, N1.events))
 
 

@@ -98,7 +98,7 @@ async def test_what_is_found_is_written_once_and_by_whom_is_told(start: Start) -
     process = start(MemoryLog(), notes(upper, length))
     await process.send(Write("n1", "abc"), "c1")
     await process.idle()
-    assert process.values() == {"n1": {"Upper": {"text": "ABC"}, "Length": {"size": 3}}}
+    assert await process.values() == {"n1": {"Upper": {"text": "ABC"}, "Length": {"size": 3}}}
     command, first, second = await process.commits()
     assert (first.derivation.system, first.derivation.inputs) == ("notes.upper", {"state": 1})
     assert (second.derivation.system, second.derivation.inputs) == ("notes.length", {"Upper": 1})
@@ -124,7 +124,7 @@ async def test_a_change_runs_what_waits_for_it_and_nothing_else(start: Start) ->
         await process.send(Write("n1", text), f"c{number}")
         await process.idle()
     assert runs == ["AB", "ABCD"]
-    assert process.values()["n1"] == {
+    assert (await process.values())["n1"] == {
         "Upper": {"text": "ABCD"},
         "Length": {"size": 4},
         "Ratio": {"value": 0.25},
@@ -163,7 +163,7 @@ async def test_a_run_that_steps_aside_makes_room_for_another_and_gives_its_place
     await asyncio.wait_for(two.wait(), 10)
     go_on.set()
     await process.idle()
-    assert (len(process.values()), most) == (4, 2)
+    assert (len(await process.values()), most) == (4, 2)
 
 
 async def test_a_place_is_wanted_while_a_run_of_another_entity_waits_for_it_and_is_not_left(
@@ -201,7 +201,7 @@ async def test_a_place_is_wanted_while_a_run_of_another_entity_waits_for_it_and_
     assert not places["second"].is_wanted(), "what waits are its own and one of an entity that is aside"
     go_on.set()
     await process.idle()
-    assert process.values()["n1"] == {"Upper": {"text": "FIRST"}, "Length": {"size": 5}}
+    assert (await process.values())["n1"] == {"Upper": {"text": "FIRST"}, "Length": {"size": 5}}
 
 
 async def test_an_entity_that_holds_all_places_does_not_hold_up_another(start: Start) -> None:
@@ -224,10 +224,10 @@ async def test_an_entity_that_holds_all_places_does_not_hold_up_another(start: S
     await asyncio.to_thread(hanging.wait, 10)
     await process.send(Write("n2", "good"), "c2")
     await process.until(process.world.reached(4))
-    assert process.values() == {"n1": {}, "n2": {"Upper": {"text": "good"}, "Length": {"size": 4}}}
+    assert await process.values() == {"n1": {}, "n2": {"Upper": {"text": "good"}, "Length": {"size": 4}}}
     go_on.set()
     await process.idle()
-    assert process.values()["n1"] == {"Upper": {"text": "hangs"}, "Length": {"size": 5}}
+    assert (await process.values())["n1"] == {"Upper": {"text": "hangs"}, "Length": {"size": 5}}
 
 
 async def test_two_processes_on_one_log_have_each_effect_once(start: Start) -> None:
@@ -239,11 +239,11 @@ async def test_two_processes_on_one_log_have_each_effect_once(start: Start) -> N
             await here.idle()
     for process in (here, there, here):
         await process.idle()
-    assert here.values() == there.values()
-    assert here.values()["n7"] == {"Upper": {"text": "TEXT 39"}, "Length": {"size": 7}}
+    assert await here.values() == await there.values()
+    assert (await here.values())["n7"] == {"Upper": {"text": "TEXT 39"}, "Length": {"size": 7}}
     assert set((await effects(here)).values()) == {1}
     assert here.world.digest == there.world.digest
-    assert here.world.fingerprint() == there.world.fingerprint()
+    assert await here.world.fingerprint() == await there.world.fingerprint()
     assert here.troubles == there.troubles == []
 
 
@@ -257,7 +257,7 @@ async def test_none_takes_a_component_away_and_what_is_made_of_it_stays_silent(s
     ):
         await process.send(Write("n1", text), f"c{number}")
         await process.idle()
-        assert process.values()["n1"] == values
+        assert (await process.values())["n1"] == values
 
 
 async def test_a_late_module_catches_up_on_every_old_entity_and_changes_nothing_else(start: Start) -> None:
@@ -276,11 +276,11 @@ async def test_a_late_module_catches_up_on_every_old_entity_and_changes_nothing_
     for number in range(12):
         await early.send(Write(f"n{number}", f"{number}"), f"c{number}")
     await early.idle()
-    before = early.values()
+    before = await early.values()
     joined = start(log, notes(), late)
     await joined.idle()
     await early.idle()
-    for id, values in early.values().items():
+    for id, values in (await early.values()).items():
         assert values == {**before[id], "late.Initial": {"letter": id[1:2]}}
     assert set((await effects(early)).values()) == {1}
 
@@ -303,7 +303,7 @@ async def test_a_run_on_what_was_replaced_meanwhile_is_not_written(start: Start)
     go_on.set()
     await process.idle()
     assert seen == ["old", "new"]
-    assert process.values() == {"n1": {"Upper": {"text": "new"}}}
+    assert await process.values() == {"n1": {"Upper": {"text": "new"}}}
     assert list(await effects(process)) == [("notes.slow", "n1", 2)]
 
 
@@ -317,7 +317,7 @@ async def test_what_needs_the_absence_of_a_component_stops_when_it_comes(start: 
     process = start(MemoryLog(), notes(careful, fallback), workers=1)
     await process.send(Write("n1", "a"), "c1")
     await process.idle()
-    assert process.values()["n1"] == {"Upper": {"text": "a"}}
+    assert (await process.values())["n1"] == {"Upper": {"text": "a"}}
 
 
 async def test_a_crash_between_run_and_write_ends_with_the_same_values(start: Start) -> None:
@@ -342,7 +342,7 @@ async def test_a_crash_between_run_and_write_ends_with_the_same_values(start: St
     log.stuck = False
     process = start(log, notes(upper, length))
     await process.idle()
-    assert process.values() == {
+    assert await process.values() == {
         f"n{number}": {"Upper": {"text": f"TEXT {number}"}, "Length": {"size": 6}} for number in range(6)
     }
     assert set((await effects(process)).values()) == {1}
@@ -411,7 +411,7 @@ async def test_an_unknown_outcome_is_told_and_tried_until_it_is_known(start: Sta
     process = start(Deaf(), notes(upper))
     await process.send(Write("n1", "a"), "c1")
     await process.idle()
-    assert process.values() == {"n1": {"Upper": {"text": "A"}}}
+    assert await process.values() == {"n1": {"Upper": {"text": "A"}}}
     assert len(process.troubles) >= 1
     assert "send it again under the same id" in process.troubles[0]
 
@@ -456,9 +456,9 @@ async def test_no_more_than_the_workers_run_at_once_and_the_page_can_see_them(st
         await process.send(Write(f"n{number}", "a"), f"c{number}")
     await process.until(process.world.reached(6))
     assert process.schedule.left == 6
-    for entity in process.world.entities.values():
+    for entity in [one async for one in process.world.entities.each()]:
         assert process.schedule.working(entity) == ("notes.busy",)
     gate.set()
     await process.idle()
     assert most == 2
-    assert not any(map(process.schedule.working, process.world.entities.values()))
+    assert not any(map(process.schedule.working, [one async for one in process.world.entities.each()]))

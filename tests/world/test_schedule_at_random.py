@@ -119,8 +119,8 @@ def expected(texts: list[str]) -> dict[str, Any]:
     return found
 
 
-def held_against(oracle: dict[str, list[str]], process: Any) -> None:
-    values = process.values()
+async def held_against(oracle: dict[str, list[str]], process: Any) -> None:
+    values = await process.values()
     assert values.keys() == oracle.keys()
     for id, texts in oracle.items():
         found = values[id]
@@ -158,8 +158,8 @@ async def test_a_machine_s_life_ends_as_the_dictionary_says(start: Start, seed: 
     for process in (*processes, *processes):
         await process.idle()
     for process in processes:
-        held_against(oracle, process)
-        assert {id: values["late.Initial"]["letter"] for id, values in process.values().items()} == {
+        await held_against(oracle, process)
+        assert {id: values["late.Initial"]["letter"] for id, values in (await process.values()).items()} == {
             id: texts[-1][:1] for id, texts in oracle.items()
         }
     commits = await processes[0].commits()

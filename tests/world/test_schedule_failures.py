@@ -18,6 +18,7 @@ from cim import (
 )
 from cim.adapters.memory.log import MemoryLog
 from cim.contract.envelope import Commit
+from cim.contract.subjects import Ref
 from cim.ports.log import LinkLost, LogRefused, Stored, Unclear
 
 Start = Callable[..., Any]
@@ -91,8 +92,8 @@ async def test_a_failure_is_recorded_shown_and_over_with_a_better_input(start: S
     await process.send(Write("n1", "a?"), "c1")
     await process.idle()
     cause = "a? cannot be read: hand it in again"
-    assert process.values() == {"n1": {"Failed": {"system": "notes.picky", "cause": cause}}}
-    (run,) = process.world.entities[next(iter(process.world.entities))].failures
+    assert await process.values() == {"n1": {"Failed": {"system": "notes.picky", "cause": cause}}}
+    (run,) = (await process.world.entities.get(Ref("notes", "Note", "n1"))).failures
     assert (run.system, run.cause, run.failed) == ("notes.picky", cause, True)
     # The same input is not tried again, by nobody: not here, not after a restart.
     again = start(process.log, notes(picky))
@@ -100,8 +101,8 @@ async def test_a_failure_is_recorded_shown_and_over_with_a_better_input(start: S
     assert runs == ["a?"]
     await process.send(Write("n1", "a"), "c2")
     await process.idle()
-    assert process.values() == {"n1": {"Upper": {"text": "a"}}}
-    assert not process.world.entities[next(iter(process.world.entities))].failures
+    assert await process.values() == {"n1": {"Upper": {"text": "a"}}}
+    assert not (await process.world.entities.get(Ref("notes", "Note", "n1"))).failures
 
 
 async def test_of_two_failures_one_that_stands_is_always_shown(start: Start) -> None:
@@ -119,9 +120,9 @@ async def test_of_two_failures_one_that_stands_is_always_shown(start: Start) -> 
     for text, failing in [("12", {"first", "second"}), ("2", {"second"}), ("1", {"first"}), ("", set())]:
         await process.send(Write("n1", text), f"c{text}")
         await process.idle()
-        (entity,) = process.world.entities.values()
+        (entity,) = [one async for one in process.world.entities.each()]
         assert {run.cause.split()[0] for run in entity.failures} == failing
-        shown = process.values()["n1"].get("Failed")
+        shown = (await process.values())["n1"].get("Failed")
         assert (shown is None) == (not failing)
         assert shown is None or shown["cause"].split()[0] in failing
 
@@ -143,7 +144,7 @@ async def test_each_module_has_a_failed_of_its_own(start: Start) -> None:
     process = start(MemoryLog(), notes(fall), late)
     await process.send(Write("n1", "a"), "c1")
     await process.idle()
-    assert process.values()["n1"] == {
+    assert (await process.values())["n1"] == {
         "Failed": {"system": "notes.fall", "cause": "notes fell"},
         "late.Failed": {"system": "late.stumble", "cause": "late stumbled"},
     }
@@ -230,10 +231,10 @@ async def test_whatever_a_system_does_wrong_is_a_recorded_failure(
     process = start(MemoryLog(), notes(system))
     await process.send(Write("n1", "a"), "c1")
     await process.idle()
-    failed = process.values()["n1"].pop("Failed")
+    failed = (await process.values())["n1"].pop("Failed")
     assert failed["system"] == f"notes.{system.__name__}"
     assert failed["cause"].startswith(cause)
-    assert process.values()["n1"].keys() == {"Failed"}
+    assert (await process.values())["n1"].keys() == {"Failed"}
 
 
 async def test_a_lost_link_is_nobody_s_failure_and_the_run_is_made_again(start: Start) -> None:
@@ -257,7 +258,7 @@ async def test_a_lost_link_is_nobody_s_failure_and_the_run_is_made_again(start: 
     process = start(MemoryLog(), notes(fetch), providers={Shelf: shelf})
     await process.send(Write("n1", "a"), "c1")
     await process.idle()
-    assert process.values() == {"n1": {"Upper": {"text": "content"}}}
+    assert await process.values() == {"n1": {"Upper": {"text": "content"}}}
     assert shelf.lost == 0
 
 
@@ -276,8 +277,8 @@ async def test_a_component_that_the_log_does_not_take_is_a_recorded_failure(star
     await process.send(Write("n2", "b"), "c2")
     await process.idle()
     cause = "the message is larger than the log takes"
-    assert process.values()["n1"] == {"Failed": {"system": "notes.wordy", "cause": cause}}
-    assert process.values()["n2"] == {"Upper": {"text": "b" * 600}, "Length": {"size": 600}}
+    assert (await process.values())["n1"] == {"Failed": {"system": "notes.wordy", "cause": cause}}
+    assert (await process.values())["n2"] == {"Upper": {"text": "b" * 600}, "Length": {"size": 600}}
 
 
 async def test_an_entity_begins_with_its_first_event_not_with_a_decision_for_none(start: Start) -> None:
@@ -287,11 +288,11 @@ async def test_an_entity_begins_with_its_first_event_not_with_a_decision_for_non
     process = start(MemoryLog(), notes(copy))
     await process.send(Write("n1", ""), "c1")
     await process.idle()
-    assert not any(process.values().values())
-    assert not any(entity.exists for entity in process.world.entities.values())
+    assert not any((await process.values()).values())
+    assert not [one async for one in process.world.entities.each() if one.exists]
     await process.send(Write("n1", "abc"), "c2")
     await process.idle()
-    assert process.values()["n1"] == {"Upper": {"text": "abc"}}
+    assert (await process.values())["n1"] == {"Upper": {"text": "abc"}}
 
 
 async def test_a_component_that_no_longer_has_its_shape_fails_its_reader_alone(start: Start) -> None:
@@ -323,10 +324,10 @@ async def test_a_component_that_no_longer_has_its_shape_fails_its_reader_alone(s
 
     process = start(log, newer)
     await process.idle()
-    assert process.values()["n1"] == {
+    assert (await process.values())["n1"] == {
         "Upper": {"text": "A"},
         "Ratio": {"value": 1.0},
         "Failed": {"system": "notes.measure", "cause": "Upper: Object missing required field `language`"},
     }
-    (entity,) = process.world.entities.values()
+    (entity,) = [one async for one in process.world.entities.each()]
     assert entity.stopped is None

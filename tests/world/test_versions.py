@@ -131,7 +131,7 @@ async def test_events_of_every_version_fold_alike_in_actors_world_and_projection
     assert isinstance(await actors.handle(paint("blue", "c1")), Receipt)
     commits = [one async for one in log.read(">")]
     assert codec.decode(commits[-1].body) == [Item("Painted", 1, {"wall": "w1", "colour": "blue"})]
-    assert (await world(log)).entities[WALL].state == Wall(("white", "red", "blue"))
+    assert (await (await world(log)).entities.get(WALL)).state == Wall(("white", "red", "blue"))
     (kind,) = COMPOSITION.projections
     events = [event for one in commits for event in kind.events(one)]
     assert events == [Painted("w1", "white"), Painted("w1", "red"), Painted("w1", "blue")]
@@ -153,7 +153,7 @@ async def test_components_of_every_version_are_what_the_present_one_says(
     log = MemoryLog()
     await old(log, WALL.events, COLOURED)
     await old(log, WALL.components("houses"), *items)
-    entity = (await world(log)).entities[WALL]
+    entity = await (await world(log)).entities.get(WALL)
     assert entity.stopped is None
     assert (entity.cells["Tone"].value if "Tone" in entity.cells else None) == value
 
@@ -165,8 +165,8 @@ async def test_a_newer_version_stops_its_entity_alone_and_names_both() -> None:
     await old(log, other.events, Item("Coloured", 1, {"wall": "w2"}))
     found = (await world(log)).entities
     said = "Painted has the version 2, and known here is 1: a newer version of its module reads it"
-    assert found[WALL].stopped == f"sequence 2: event {said}"
-    assert found[other].state == Wall(("white",))
+    assert (await found.get(WALL)).stopped == f"sequence 2: event {said}"
+    assert (await found.get(other)).state == Wall(("white",))
     actors = Actors(COMPOSITION, log, HandClock(jumps=True), "cim:test")
     with pytest.raises(UnknownEvent, match=f"houses.Wall w1: event Painted at sequence 2: {said}"):
         await actors.handle(paint("blue", "c1"))
@@ -176,7 +176,7 @@ async def test_a_newer_component_stops_its_entity_and_names_both() -> None:
     log = MemoryLog()
     await old(log, WALL.events, COLOURED)
     await old(log, WALL.components("houses"), Item("Tone", 3, {"shade": 1}))
-    stopped = (await world(log)).entities[WALL].stopped
+    stopped = (await (await world(log)).entities.get(WALL)).stopped
     assert stopped == (
         "sequence 2: component Tone has the version 3, and known here is 1, 2: "
         "a newer version of its module reads it"

@@ -104,7 +104,7 @@ async def lived(start: Start) -> MemoryLog:
 
 
 async def test_an_entity_is_shown_in_its_stable_shape(lived: MemoryLog) -> None:
-    entity = (await replayed(lived)).entities[N1]
+    entity = await (await replayed(lived)).entities.get(N1)
     assert entity.state == Note("abcd")
     shown = entity.shown()
     assert shown["components"].keys() == {"Upper", "late.Length"}
@@ -120,13 +120,13 @@ async def test_an_entity_is_shown_in_its_stable_shape(lived: MemoryLog) -> None:
 
 async def test_the_same_history_makes_the_same_world(lived: MemoryLog) -> None:
     one, two = await replayed(lived), await replayed(lived)
-    assert (one.digest, one.fingerprint()) == (two.digest, two.fingerprint())
+    assert (one.digest, await one.fingerprint()) == (two.digest, await two.fingerprint())
     shorter = world()
     async for commit in lived.read(">"):
         if commit.sequence < 9:
             shorter.apply(commit)
     assert shorter.digest != one.digest
-    assert shorter.fingerprint() != one.fingerprint()
+    assert await shorter.fingerprint() != await one.fingerprint()
 
 
 async def test_a_rewritten_commit_changes_the_digest_though_the_values_are_the_same(lived: MemoryLog) -> None:
@@ -134,12 +134,12 @@ async def test_a_rewritten_commit_changes_the_digest_though_the_values_are_the_s
     async for commit in lived.read(">"):
         one.apply(commit)
         two.apply(replace(commit, source="cim:forged") if commit.sequence == 6 else commit)
-    assert one.fingerprint() == two.fingerprint()
+    assert await one.fingerprint() == await two.fingerprint()
     assert one.digest != two.digest
 
 
 async def test_without_its_module_an_entity_keeps_its_components_and_has_no_state(lived: MemoryLog) -> None:
-    entity = (await replayed(lived, late)).entities[N1]
+    entity = await (await replayed(lived, late)).entities.get(N1)
     assert entity.state is None
     assert entity.exists
     assert entity.shown()["state"] is None
@@ -175,14 +175,14 @@ async def test_what_cannot_be_folded_stops_its_entity_and_no_other(
     other = Ref("notes", "Note", "n2")
     good = replace(written(Head(), "c"), subject=other.events).at(3)
     await found.take([first, bad, good])
-    stopped = found.entities[N1]
+    stopped = await found.entities.get(N1)
     assert stopped.stopped is not None
     assert said.replace("\\", "") in stopped.stopped
     assert stopped.state == Note("a")
     assert stopped.shown()["stopped"] == stopped.stopped
     assert (stopped.sequence, found.sequence) == (2, 3)
-    assert found.entities[other].state == Note("c")
-    assert found.entities[other].stopped is None
+    assert (await found.entities.get(other)).state == Note("c")
+    assert (await found.entities.get(other)).stopped is None
     assert [entity.ref.id for entity in told] == ["n1", "n1", "n2"]
 
 
@@ -195,7 +195,7 @@ async def test_a_stopped_entity_follows_no_longer_and_keeps_its_cause() -> None:
     body = codec.encode([codec.item(Upper("C"))])
     component = replace(written(Head(), "x"), subject=N1.components("notes"), body=body).at(4)
     await found.take([first, bad, third, component])
-    entity = found.entities[N1]
+    entity = await found.entities.get(N1)
     assert entity.stopped == "sequence 2: notes.Note declares no event Erased"
     assert (entity.state, value_of(entity, "Upper")) == (Note("a"), None)
     assert found.sequence == 4
@@ -207,10 +207,12 @@ async def test_an_empty_commit_changes_no_value_and_is_no_input(start: Start) ->
     await process.idle()
     await process.send(Touch("n1"), "c2")
     await process.idle()
-    entity = process.world.entities[N1]
+    entity = await process.world.entities.get(N1)
     assert entity.cells["state"].number == 1
     assert (entity.sequence, entity.heads[N1.events].number) == (3, 2)
-    assert process.world.commands["c2"][0] == N1
+    found = process.world.entities.command("c2")
+    assert found is not None
+    assert found[0] == N1
 
 
 async def test_waiting_ends_when_the_world_is_there() -> None:

@@ -50,7 +50,7 @@ async def _demo(machine: Machine, files: Sequence[Path], given: argparse.Namespa
             print(f"machine {machine.name}: {running.page}", flush=True)
         refused = await _hand_in(running, _given(files) if files else _samples(machine))
         await _watch(running)
-        _summary(running, refused, time.monotonic() - started, as_json=given.json)
+        await _summary(running, refused, time.monotonic() - started, as_json=given.json)
         if not given.exit:
             news.print(f"The page stays at {running.page} until you press Ctrl-C.", style="dim")
             await asyncio.get_running_loop().create_future()
@@ -116,19 +116,19 @@ async def _watch(running: Leaf) -> None:
     """Show how many documents are read until none is left."""
     node = running.node
     await node.folded()
-    entities = node.world.kinds[CONTEXT, "Document"]
+    entities = [entity async for entity in node.world.entities.each((CONTEXT, "Document"))]
     with progress() as bar:
         task = bar.add_task("reading", total=len(entities))
         idle = asyncio.ensure_future(node.idle())
         while not idle.done():
             await asyncio.wait({idle}, timeout=0.1)
-            done = sum(not node.schedule.working(entity) for entity in entities.values())
+            done = sum(not node.schedule.working(entity) for entity in entities)
             bar.update(task, total=len(entities), completed=done)
         await idle
 
 
-def _summary(running: Leaf, refused: list[str], seconds: float, *, as_json: bool) -> None:
-    entities = list(running.node.world.kinds[CONTEXT, "Document"].values())
+async def _summary(running: Leaf, refused: list[str], seconds: float, *, as_json: bool) -> None:
+    entities = [entity async for entity in running.node.world.entities.each((CONTEXT, "Document"))]
     failed = [entity for entity in entities if entity.failures or entity.stopped]
     counts: dict[str, Any] = {
         "documents": len(entities),

@@ -20,7 +20,8 @@ def run(given: argparse.Namespace) -> int:
     start = moment(given.start, "--from")
     end = None if given.end is None else moment(given.end, "--to")
     past = run_until_stopped(read_past(find_machine(given.machine), given.entity, given.id))
-    before, after = (next(iter(past.entities(at)), None) for at in (start, end))
+    then, later = (run_until_stopped(past.entities(at)) for at in (start, end))
+    before, after = next(iter(then), None), next(iter(later), None)
     if before is None and after is None:
         raise CimError(
             f"there is no {given.entity} {given.id} {start}, nor {_when(end)}; "

@@ -35,12 +35,12 @@ async def _release(machine: Machine, given: argparse.Namespace) -> tuple[Commit,
     async with joined(machine) as node:
         stops = stops_projection(machine, given.subject, given.sequence)
         if not stops and not await stands_still(node.log, given.subject, given.sequence):
-            check_stopped(node.world, given.subject, given.sequence)
+            await check_stopped(node.world, given.subject, given.sequence)
         commit = await release(
             node.log, clock, machine.source, origin, given.subject, given.sequence, given.reason
         )
         await node.world.reached(commit.sequence)
-        return commit, node.world.entities[ref_of(given.subject)].stopped
+        return commit, (await node.world.entities.get(ref_of(given.subject))).stopped
     raise AssertionError("the block returns")
 
 
@@ -50,9 +50,9 @@ def stops_projection(machine: Machine, subject: str, sequence: int) -> bool:
     return any(standing(store.place(name)).stops_at(subject, sequence) for name in store.names())
 
 
-def check_stopped(world: World, subject: str, sequence: int) -> None:
+async def check_stopped(world: World, subject: str, sequence: int) -> None:
     """Hold that this message is the one that stops its entity; raises :class:`CimError` otherwise."""
-    entity = world.entities.get(ref_of(subject))
+    entity = await world.entities.find(ref_of(subject))
     first = entity.held[0] if entity is not None and entity.held else None
     if first is None or (first.subject, first.sequence) != (subject, sequence):
         where = "nothing there is stopped" if first is None else f"{first.subject} at {first.sequence} is"

@@ -30,14 +30,14 @@ class Past:
     history: Sequence[Commit]
     sealing: Sealing
 
-    def entities(self, at: Moment | None) -> list[Entity]:
+    async def entities(self, at: Moment | None) -> list[Entity]:
         """The entities as they were then; None is now. Those that were not there yet are left out, and one
         that was stopped by its very first commit is shown as that."""
         world = World(self.composition, sealing=self.sealing)
         for commit in self.history if at is None else at.part_of(self.history):
             world.apply(commit)
-        found = (entity for _, entity in sorted(world.entities.items()))
-        return [entity for entity in found if entity.exists or entity.stopped is not None]
+        found = world.entities.each()
+        return [entity async for entity in found if entity.exists or entity.stopped is not None]
 
 
 def run(given: argparse.Namespace) -> int:
@@ -48,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
     if given.entity in processes:
         return _show_process(machine, processes[given.entity], given, at)
     past = run_until_stopped(read_past(machine, given.entity, given.id))
-    entities = past.entities(at)
+    entities = run_until_stopped(past.entities(at))
     if given.id is not None and not entities:
         raise _not_there(given, at)
     if given.json:

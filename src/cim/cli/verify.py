@@ -112,7 +112,7 @@ async def _replay(log: Log, world: World, kept: KeptHeads, told: dict[str, Any] 
         async for commit in log.read(">"):
             take(replay, commit)
             bar.update(task, completed=commit.sequence)
-            _compare(replay, kept, told)
+            await _compare(replay, kept, told)
     verdict = replay.verdict
     last = kept.heads[-1].sequence if kept.heads else 0
     if world.sequence < last:
@@ -120,9 +120,10 @@ async def _replay(log: Log, world: World, kept: KeptHeads, told: dict[str, Any] 
     # What comes behind a first fault does not follow either.
     verdict.faults += [next(iter(broken.values())) for broken in replay.broken.values() if broken]
     verdict.faults += replay.together.faults()
-    verdict.entities = len(world.entities)
-    stopped = [entity for entity in world.entities.values() if entity.stopped not in (None, *verdict.faults)]
-    verdict.faults += [f"{entity.name}: {entity.stopped}" for entity in stopped]
+    verdict.entities = await world.entities.count()
+    stopped = {entity.name: entity.stopped async for entity in world.entities.troubled()}
+    told_already = (None, *verdict.faults)
+    verdict.faults += [f"{name}: {cause}" for name, cause in stopped.items() if cause not in told_already]
     return replay
 
 
@@ -149,7 +150,7 @@ def take(replay: Replay, commit: Commit) -> None:
     replay.digests.update(contents_of(commit))
 
 
-def _compare(replay: Replay, kept: KeptHeads, told: dict[str, Any] | None) -> None:
+async def _compare(replay: Replay, kept: KeptHeads, told: dict[str, Any] | None) -> None:
     world, verdict = replay.world, replay.verdict
     for head in kept.at(world.sequence):
         if head is kept.newest:
@@ -164,7 +165,7 @@ def _compare(replay: Replay, kept: KeptHeads, told: dict[str, Any] | None) -> No
             )
     if told is not None and world.sequence == told["sequence"]:
         verdict.compared.append(f"the running leaf's world at {told['sequence']}")
-        if world.fingerprint() != told["fingerprint"]:
+        if await world.fingerprint() != told["fingerprint"]:
             verdict.faults.append("the running leaf holds another world than the replay: restart it")
 
 

@@ -50,25 +50,25 @@ async def _waiting(machine: Machine) -> list[Waiting]:
             pending.apply(commit)
     up = running is not None
     return [
-        *waiting(world, composition, up=up),
+        *await waiting(world, composition, up=up),
         *waiting_processes(pending, up=up),
         *stopped_projections(machine),
     ]
 
 
-def waiting(world: World, composition: Composition, *, up: bool) -> list[Waiting]:
+async def waiting(world: World, composition: Composition, *, up: bool) -> list[Waiting]:
     """What waits in a world: stopped entities, failed runs, and systems that are due."""
     found: list[Waiting] = []
-    for ref, entity in sorted(world.entities.items()):
+    async for entity in world.entities.each():
         if entity.stopped is not None:
             found.append(_one(entity.name, "", "stopped", entity.stopped, _frees(entity)))
         for run in entity.failures:
-            found.append(_one(str(ref), run.system, "failed", run.cause, "a newer input of the system"))
+            found.append(_one(entity.name, run.system, "failed", run.cause, "a newer input of the system"))
         for system in composition.systems:
             if is_due(system, entity):
                 frees = "the running leaf is at it" if up else "`cim up`"
                 found.append(
-                    _one(str(ref), str(system), "due", "its inputs are newer than its outputs", frees)
+                    _one(entity.name, str(system), "due", "its inputs are newer than its outputs", frees)
                 )
     return found
 

@@ -1,6 +1,7 @@
 """The door for commands: known? well-formed? allowed? Then to the entity, and an answer in any case."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from nats.aio.client import Client
@@ -18,6 +19,7 @@ from cim.log.append import OutcomeUnknown
 from cim.world.world import World
 
 _MANY = 1000
+_LOOKED_AT = 2
 _LONGEST_OWNER = 128
 
 
@@ -82,9 +84,12 @@ class CommandDoor:
 
     def _holder(self, id: str) -> Ref | None:
         """The entity whose command has this id: by the world, or here and on its way there."""
-        if len(self._taken) > _MANY:
-            self._taken = {one: ref for one, ref in self._taken.items() if one not in self._world.commands}
-        known = self._world.commands.get(id)
+        # The world knows those that were stored, and takes over: a few of the oldest are looked at a time.
+        for one in list(islice(self._taken, _LOOKED_AT)) if len(self._taken) > _MANY else ():
+            ref = self._taken.pop(one)
+            if self._world.entities.command(one) is None:
+                self._taken[one] = ref
+        known = self._world.entities.command(id)
         return self._taken.get(id) if known is None else known[0]
 
     def _let_go(self, id: str, holder: Ref | None) -> None:

@@ -61,4 +61,4 @@ class QueryDoor:
     async def _told_of_world(self) -> dict[str, Any]:
         world = self._world
         await world.until_caught_up()
-        return {"sequence": world.sequence, "digest": world.digest, "fingerprint": world.fingerprint()}
+        return {"sequence": world.sequence, "digest": world.digest, "fingerprint": await world.fingerprint()}

@@ -165,13 +165,13 @@ class Process:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
 
-    def settled(self, last: int) -> bool:
+    async def settled(self, last: int) -> bool:
         """Whether it holds everything up to ``last`` and has nothing left to do."""
         if self.world.sequence != last or self.schedule.left or not self.world.caught_up:
             return False
         if not self.reactor.is_idle or any(not one.is_quiet for _, one in self.reactor.pending.instances()):
             return False
-        entities = self.world.entities.values()
+        entities = [entity async for entity in self.world.entities.each()]
         return not any(is_due(system, entity) for entity in entities for system in COMPOSITION.systems)
 
     def trouble(self) -> str | None:
@@ -310,7 +310,7 @@ class Machine:
                 break
             last = await self.store.last()
             over = self.network.is_empty and all(task.done() for task in waited)
-            at_rest = over and all(process.settled(last) for process in self.processes)
+            at_rest = over and all([await process.settled(last) for process in self.processes])
             rested = rested + 1 if at_rest else 0
             await steps(3)
         else:

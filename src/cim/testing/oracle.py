@@ -9,7 +9,7 @@ import hashlib
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -33,20 +33,16 @@ async def stored(machine: Machine) -> History:
     return [commit async for commit in machine.store.read(">")]
 
 
-def verdict(machine: Machine, history: History) -> Iterator[str]:
+async def verdict(machine: Machine, history: History) -> list[str]:
     """Everything that is wrong, each in a sentence that begins with its kind."""
     ours = [commit for commit in history if not isinstance(commit, Stranger)]
-    yield from (f"trouble: {text}" for text in machine.troubles)
-    yield from chains(ours)
-    yield from once(ours)
-    yield from _acknowledged(machine, history)
-    yield from _rejected(machine, history)
-    yield from moved(ours)
-    yield from _runs(history)
-    yield from processes(ours)
+    found = [f"trouble: {text}" for text in machine.troubles]
+    found += [*chains(ours), *once(ours), *_acknowledged(machine, history), *_rejected(machine, history)]
+    found += [*moved(ours), *_runs(history), *processes(ours)]
     for place, process in enumerate(machine.processes):
-        yield from (f"world {place}: {text}" for text in _world(process, history, machine.parked))
-    yield from _audit(machine.chance, ours)
+        wrong = _world(process, history, machine.parked)
+        found += [f"world {place}: {text}" async for text in wrong]
+    return [*found, *_audit(machine.chance, ours)]
 
 
 def chains(history: History) -> Iterator[str]:
@@ -240,16 +236,16 @@ def _made(commit: Commit, amount: int, grams: int) -> dict[str, Any]:
     return {"Price": {"cents": grams * 2}} if system == "jars.price" and amount else {}
 
 
-def _world(process: Process, history: History, parked: Collection[str]) -> Iterator[str]:
+async def _world(process: Process, history: History, parked: Collection[str]) -> AsyncIterator[str]:
     world, again = process.world, World(COMPOSITION)
     for commit in history:
         again.apply(commit)
     if world.digest != again.digest:
         yield "did not see the log's history"
-    if world.fingerprint() != again.fingerprint():
+    if await world.fingerprint() != await again.fingerprint():
         yield "knows something else than a replay"
     expected = states(history)[-1]
-    known = {ref.id: entity for ref, entity in world.entities.items() if ref.context == "jars"}
+    known = {one.ref.id: one async for one in world.entities.each() if one.ref.context == "jars"}
     if known.keys() != expected.keys():
         yield f"has the jars {sorted(known)}, not {sorted(expected)}"
     for id, jar in expected.items():

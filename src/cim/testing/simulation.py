@@ -45,7 +45,7 @@ async def _live(seed: int) -> Life:
     try:
         await _chaos(machine)
         history = await stored(machine)
-        wrong = tuple(dict.fromkeys(verdict(machine, history)))
+        wrong = tuple(dict.fromkeys(await verdict(machine, history)))
         return Life(seed, wrong, _counted(machine, history, wrong), machine.processes[0].world.digest)
     finally:
         await machine.stop()

@@ -81,6 +81,7 @@ class LiveQueries:
         self._dirty: dict[Ref, Entity] = {}
         self._telling: dict[Ref, Entity] = {}
         self._wake = asyncio.Event()
+        self._stop = world.listen(self._changed)
 
     @property
     def names(self) -> Iterable[str]:
@@ -111,10 +112,6 @@ class LiveQueries:
 
     async def run(self) -> None:
         """Tell pages of changes until cancelled, gathered over a frame."""
-        stop = self._world.listen(self._changed)
-        # What changed while nobody listened is not known, and a page may have asked already.
-        self._dirty.update(self._world.entities)
-        self._wake.set()
         try:
             while True:
                 await self._wake.wait()
@@ -127,15 +124,19 @@ class LiveQueries:
                         await self._tell(query, self._telling)
                 self._telling = {}
         finally:
-            stop()
+            self._stop()
 
     def _end_lost_leases(self) -> None:
         if self._link() != self._seen:
             self._seen = self._link()
             for query in self._queries.values():
                 query.watches.clear()
+                query.rows.clear()
 
     def _changed(self, entity: Entity) -> None:
+        of = (entity.ref.context, entity.ref.entity)
+        if not any(query.watches for query in self._queries.values() if query.of == of):
+            return  # nobody was told anything of it
         self._dirty[entity.ref] = entity
         self._wake.set()
 
@@ -146,19 +147,23 @@ class LiveQueries:
             query.rows.clear()
 
     async def _snapshot(self, query: Query, id: str | None, after: str | None) -> dict[str, Any]:
-        of_kind = self._world.kinds[query.of]
-        ids = sorted(of_kind) if query.view.scope == "each" else [id] if id in of_kind else []
-        page = [one for one in ids if after is None or one > after][:PAGE]
+        found = await self._found(query, id, after)
         rows = []
-        for one in page:
-            entity = of_kind[one]
+        for entity in found[:PAGE]:
             sequence, cells = entity.sequence, await self._cells(query, entity)
             # What others were last told stays, be it nothing: the next change is told against that.
             if entity.ref not in self._dirty and entity.ref not in self._telling:
                 query.rows.setdefault(entity.ref, cells)
             rows.append(_row(entity, sequence, cells))
-        more = page[-1] if page and page[-1] != ids[-1] else None
+        more = found[PAGE - 1].ref.id if len(found) > PAGE else None
         return {"sequence": self._world.sequence, "rows": rows, "after": more}
+
+    async def _found(self, query: Query, id: str | None, after: str | None) -> list[Entity]:
+        """The entities of a page of the answer, and one more where there are more."""
+        if query.view.scope == "each":
+            return await self._world.entities.page(query.of, after, PAGE + 1)
+        one = None if id is None else await self._world.entities.find(Ref(*query.of, id))
+        return [] if one is None or (after is not None and one.ref.id <= after) else [one]
 
     async def _tell(self, query: Query, dirty: Mapping[Ref, Entity]) -> None:
         changes: dict[str, list[dict[str, Any]]] = {}

@@ -92,7 +92,7 @@ class Schedule:
         await self._world.until_caught_up()
         stop = self._world.listen(self._look)
         try:
-            for entity in list(self._world.entities.values()):
+            async for entity in self._world.entities.each():
                 self._look(entity)
             async with asyncio.TaskGroup() as tasks:
                 while True:
@@ -106,7 +106,7 @@ class Schedule:
         while (chosen := self._choose()) is not None:
             key, system = chosen
             self._running[key] = _Place(self._wake, partial(self._is_wanted, key[1]))
-            tasks.create_task(self._one(system, self._world.entities[key[1]], self._running[key]))
+            tasks.create_task(self._one(system, key[1], self._running[key]))
         await self._tell()
 
     def _choose(self) -> tuple[Key, SystemType] | None:
@@ -136,7 +136,8 @@ class Schedule:
                 self._at_work[entity.ref][str(system)] = None
                 self._wake.set()
 
-    async def _one(self, system: SystemType, entity: Entity, place: _Place) -> None:
+    async def _one(self, system: SystemType, ref: Ref, place: _Place) -> None:
+        entity = await self._world.entities.get(ref)
         try:
             await self._make(system, entity, place)
         finally:

@@ -1,4 +1,4 @@
-"""The world: every entity folded from the log, in memory, told to whoever listens."""
+"""The world: every entity folded from the log, told to whoever listens."""
 
 import asyncio
 import hashlib
@@ -23,6 +23,7 @@ from cim.log.erasure import erased
 from cim.log.release import released
 from cim.log.sealing import Sealing, holds_sealed, persons_in
 from cim.world.correction import corrected, derived_of
+from cim.world.entities import Entities
 from cim.world.entity import Cell, Correction, Entity, Run, cell
 
 Listener = Callable[[Entity], None]
@@ -36,8 +37,9 @@ FAILED = Failed.__name__
 class World:
     """Folds commits into entities. Derived and thrown away at will: the log is the truth.
 
-    ``sequence`` is the newest commit taken in, ``digest`` runs over all of them in their order, so
-    that two worlds with the same digest saw the same history; ``passed`` is what it was at the sequence
+    ``entities`` are asked for by name, in pages, by what changed: nobody goes through all of them who has
+    no need to. ``sequence`` is the newest commit taken in, ``digest`` runs over all of them in their order,
+    so that two worlds with the same digest saw the same history; ``passed`` is what it was at the sequence
     ``milestone``, once that was taken in. ``caught_up`` turns true when the end of the log was reached
     for the first time.
 
@@ -58,9 +60,7 @@ class World:
         self._settled = frozenset(self._sealing.forgotten)  # nothing of these is ever opened here
         self._stale: set[Ref] = set()
         self._forgetters: list[Forgetter] = []
-        self.entities: dict[Ref, Entity] = {}
-        self.kinds: defaultdict[tuple[str, str], dict[str, Entity]] = defaultdict(dict)
-        self.commands: dict[str, tuple[Ref, str | None]] = {}
+        self.entities = Entities()
         self.sequence = 0
         self.digest = hashlib.sha256(b"").hexdigest()
         self.passed: str | None = None
@@ -121,7 +121,7 @@ class World:
 
     def _refold(self, ref: Ref, history: Iterable[Commit]) -> None:
         """Fold an entity anew from its own history, up to where the world is."""
-        entity = self.entities[ref]
+        entity = self._entity(ref)
         entity.forget(entity.state if entity.state is None else type(entity.state)())
         for commit in history:
             if commit.sequence <= self.sequence:
@@ -143,19 +143,19 @@ class World:
         entity.first = entity.first or commit.sequence
         entity.sequence = max(entity.sequence, commit.sequence)
 
-    def fingerprint(self) -> str:
+    async def fingerprint(self) -> str:
         """A digest over all that is known of every entity: equal worlds have equal ones."""
         found = hashlib.sha256()
-        for ref in sorted(self.entities):
-            found.update(f"{ref}\n".encode() + codec.json_bytes(self.entities[ref].shown()))
+        async for entity in self.entities.each():
+            found.update(f"{entity.ref}\n".encode() + codec.json_bytes(entity.shown()))
         return found.hexdigest()
 
     def _entity(self, ref: Ref) -> Entity:
-        entity = self.entities.get(ref)
+        entity = self.entities.at_hand(ref)
         if entity is None:
             kind = self._composition.entities.get((ref.context, ref.entity))
             entity = Entity(ref, kind.state() if kind is not None else None)
-            self.entities[ref] = self.kinds[ref.context, ref.entity][ref.id] = entity
+            self.entities.add(entity)
         return entity
 
     def _try(self, entity: Entity, commit: Commit) -> None:
@@ -232,7 +232,7 @@ class World:
                     forgetter(person, {entity.ref})
 
     def _fold_events(self, entity: Entity, items: list[codec.Unread], commit: Commit) -> None:
-        self.commands[commit.id] = (entity.ref, commit.request)
+        self.entities.add_command(commit.id, entity.ref, commit.request)
         kind = self._composition.entities.get((entity.ref.context, entity.ref.entity))
         if kind is not None and entity.state is not None:
             before = state = entity.state

@@ -1,0 +1,79 @@
+"""The entities that a world knows, asked for by what is wanted of them and never all at once."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+from cim.contract.subjects import Ref
+from cim.world.entity import Entity
+
+Kind = tuple[str, str]
+"""The context and the name of a kind of entity."""
+
+PAGE = 200
+"""How many entities are held at once while all of them are gone through."""
+
+
+class Entities:
+    """All entities, and the commands that were decided on them.
+
+    An entity is one object as long as anybody holds it: what the log brings is seen through it.
+    """
+
+    def __init__(self) -> None:
+        self._all: dict[Ref, Entity] = {}
+        self._kinds: defaultdict[Kind, dict[str, Entity]] = defaultdict(dict)
+        self._commands: dict[str, tuple[Ref, str | None]] = {}
+
+    def at_hand(self, ref: Ref) -> Entity | None:
+        """The entity, if it can be had without waiting."""
+        return self._all.get(ref)
+
+    def add(self, entity: Entity) -> None:
+        """Take in an entity of which nothing was known."""
+        self._all[entity.ref] = self._kinds[entity.ref.context, entity.ref.entity][entity.ref.id] = entity
+
+    async def find(self, ref: Ref) -> Entity | None:
+        """The entity, or None where the log tells of none."""
+        return self._all.get(ref)
+
+    async def get(self, ref: Ref) -> Entity:
+        """The entity, which is known to be there; raises KeyError where it is not."""
+        found = await self.find(ref)
+        if found is None:
+            raise KeyError(str(ref))
+        return found
+
+    async def count(self, of: Kind | None = None) -> int:
+        """How many there are, of a kind or of all."""
+        return len(self._all if of is None else self._kinds.get(of, {}))
+
+    async def page(self, of: Kind, after: str | None = None, most: int = PAGE) -> list[Entity]:
+        """Up to ``most`` of a kind in the order of their ids, from the first one past ``after`` on."""
+        kind = self._kinds.get(of, {})
+        ids = sorted(id for id in kind if after is None or id > after)
+        return [kind[id] for id in ids[:most]]
+
+    async def changed_since(self, of: Kind, sequence: int, most: int = PAGE) -> list[Entity]:
+        """Up to ``most`` of a kind whose last commit is past ``sequence``, the earliest of these first."""
+        changed = (one for one in self._kinds.get(of, {}).values() if one.sequence > sequence)
+        return sorted(changed, key=lambda one: one.sequence)[:most]
+
+    async def each(self, of: Kind | None = None) -> AsyncIterator[Entity]:
+        """Every one, of a kind or of all, in the order of their names. What changes meanwhile is seen as it
+        is by then, and one that comes in meanwhile may be left out."""
+        for ref in sorted(self._all if of is None else [one.ref for one in self._kinds[of].values()]):
+            yield self._all[ref]
+
+    async def troubled(self) -> AsyncIterator[Entity]:
+        """Every one that is stopped or on which a system failed, in the order of their names."""
+        async for entity in self.each():
+            if entity.stopped is not None or entity.failures:
+                yield entity
+
+    def command(self, id: str) -> tuple[Ref, str | None] | None:
+        """The entity whose command had this id, and what its commit says of its content; None for none."""
+        return self._commands.get(id)
+
+    def add_command(self, id: str, ref: Ref, request: str | None) -> None:
+        """Take in the id of a command."""
+        self._commands[id] = ref, request

@@ -1,7 +1,7 @@
 """CIM, the Composable Information Machine: the words that a module is written in."""
 
 from cim.domain.blob import Blob, Blobs
-from cim.domain.capability import Capability
+from cim.domain.capability import Capability, version
 from cim.domain.component import Component, Failed
 from cim.domain.context import Context
 from cim.domain.errors import CimError, Failure, Reject, Unavailable
@@ -48,4 +48,5 @@ __all__ = [
     "Unavailable",
     "With",
     "Without",
+    "version",
 ]

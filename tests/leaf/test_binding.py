@@ -1,6 +1,7 @@
 """Providers bound to contracts: what does not fit is told by its place in the machine's file."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -9,8 +10,9 @@ import pytest
 from cim import Blobs, Capability, Changed, Command, Component, Context, Event, State
 from cim.contract.composition import compose
 from cim.contract.system import SystemType
-from cim.domain.errors import Failure, Misdeclared
-from cim.leaf.binding import Binding
+from cim.domain.errors import CimError, Failure, Misdeclared
+from cim.leaf.binding import RECORD, Binding
+from cim.leaf.bound import Over
 from cim.leaf.machine import Machine
 
 shop = Context("shop")
@@ -191,7 +193,13 @@ def test_a_provider_is_given_the_provider_that_it_needs(system: SystemType) -> N
         ({"Scale": "not_installed:Exact"}, "'not_installed:Exact' cannot be imported"),
         ({"Scale": "providers_of_a_test"}, "cannot be imported .* package.module:Class"),
         ({"Scale": ""}, "'' cannot be imported"),
-        ({"Scale": {"unit": "kg"}}, "'' cannot be imported"),
+        ({"Scale": {"unit": "kg"}}, 'says neither `use = .*` nor `over = .*in quotes: "Scale.unit"'),
+        ({"Scale": {"over": "air"}}, "there is no over = 'air': write over = \"nats\" with binding, seconds"),
+        ({"Scale": {"over": "nats"}}, "missing required field `binding`"),
+        ({"Scale": {"over": "nats", "binding": "a b"}}, "binding 'a b' holds a character outside"),
+        ({"Scale": {"over": "nats", "binding": "a", "retries": 3}}, "there is no retries: write"),
+        ({"Scale": {"over": "nats", "binding": "a", "seconds": 0}}, "seconds is over 0 and 3600 at most"),
+        ({"Scale": {"over": "nats", "binding": "a", "at_once": "2"}}, "Expected `int`, got `str`"),
         ({"Scale": at("binding")}, "'providers_of_a_test:binding' is no class"),
         ({"Scale": {"use": at("Exact"), "colour": "red"}}, "Exact does not take these options: .*'colour'"),
         ({"Scale": at("Mute")}, "Mute has no weigh, which the contract asks for"),
@@ -209,3 +217,152 @@ def test_what_does_not_fit_is_told_by_its_place(
     with pytest.raises(Misdeclared, match=told) as error:
         binding(**providers).needs(system)
     assert "/machine/machine.toml: [providers] " in str(error.value)
+
+
+shelf = Context("shelf")
+
+
+@shelf.component(of=Item)
+class Size(Component):
+    grams: float
+
+
+@shelf.system
+def size(item: Changed[Item], scale: Scale) -> Size:
+    """Weigh it for another module."""
+    return Size(scale.weigh("it"))
+
+
+@pytest.fixture
+def both() -> tuple[SystemType, SystemType]:
+    mine, other = compose([shop, shelf]).systems
+    return mine, other
+
+
+def test_an_entry_for_a_module_beats_the_one_for_all(both: tuple[SystemType, SystemType]) -> None:
+    bound = binding(Scale=at("Exact"), **{"shelf.Scale": {"use": at("Exact"), "unit": "t"}})
+    mine, other = (bound.needs(system)["scale"] for system in both)
+    assert (mine.unit, other.unit) == ("g", "t")
+    assert bound.needs(both[1])["scale"] is other
+    only = binding(**{"shelf.Scale": at("Exact")})
+    assert isinstance(only.needs(both[1])["scale"], Exact)
+    with pytest.raises(Misdeclared, match=r"shop\.weigh needs Scale and nothing is bound to it"):
+        only.check(both)
+
+
+def test_what_a_provider_needs_is_that_of_its_own_module(both: tuple[SystemType, SystemType]) -> None:
+    class Elm(Oak):
+        """Another table."""
+
+    globals()["Elm"] = Elm
+    entries = {"shelf.Scale": at("Standing"), "shelf.Table": at("Elm"), "Table": at("Oak")}
+    bound = binding(Scale=at("Standing"), **entries)
+    mine, other = (bound.needs(system)["scale"] for system in both)
+    assert (type(mine.table), type(other.table)) == (Oak, Elm)
+    told = {(one.contract, one.module, one.name.rpartition(":")[2]) for one in bound.bound(both)}
+    assert told == {
+        ("Scale", None, "Standing"),
+        ("Scale", "shelf", "Standing"),
+        ("Table", None, "Oak"),
+        ("Table", "shelf", "test_what_a_provider_needs_is_that_of_its_own_module.<locals>.Elm"),
+        ("Blobs", None, "the leaf"),
+    }
+
+
+FAST = {"over": "nats", "binding": "fast", "seconds": 20}
+
+
+def test_what_is_asked_over_nats_is_known_by_its_subject(both: tuple[SystemType, SystemType]) -> None:
+    bound = binding(**{"Scale": FAST, "shelf.Scale": {**FAST, "binding": "fine", "at_once": 2}})
+    over = bound.over(both)
+    assert {subject: limits for subject, (_, limits) in over.items()} == {
+        "cap.Scale.1.fast": Over("fast", 20, 8),
+        "cap.Scale.1.fine": Over("fine", 20, 2),
+    }
+    assert [one.name for one in bound.bound(both)] == ["cap.Scale.1.fast", "the leaf", "cap.Scale.1.fine"]
+    twice = binding(**{"Scale": FAST, "shelf.Scale": {**FAST, "at_once": 2}})
+    with pytest.raises(Misdeclared, match=r"shelf\.Scale: Scale says other limits of the same binding"):
+        twice.over(both)
+
+
+desk = Context("desk")
+
+
+@desk.component(of=Item)
+class Noise(Component):
+    words: str
+
+
+class Vague(Capability, Protocol):
+    """Says anything."""
+
+    def say(self) -> Any: ...
+
+
+@desk.system
+def hear(item: Changed[Item], vague: Vague) -> Noise | None:
+    """Listen."""
+    return None
+
+
+class Anything:
+    """Says nothing."""
+
+    def say(self) -> None:
+        return None
+
+
+def test_what_cannot_travel_is_refused_over_nats_only() -> None:
+    _, system = compose([shop, desk]).systems
+    binding(Vague=at("Anything")).check([system])
+    told = r"\[providers\] Vague: Vague\.say: its result cannot travel to another process, for it holds Any"
+    with pytest.raises(Misdeclared, match=told):
+        binding(Vague=FAST).check([system])
+
+
+def provided(**fast: Any) -> Binding:
+    machine = Machine("shop", (), {"Table": at("Oak"), "Scale": FAST}, folder=Path("/machine"))
+    return Binding(replace(machine, provided={"fast": fast}), provided="fast")
+
+
+def test_what_a_binding_provides_stands_under_its_name(system: SystemType) -> None:
+    made = provided(Scale={"use": at("Standing"), "unit": "kg"}).provider(Scale, "cim provide")
+    assert (type(made.table), made.unit) == (Oak, "kg")
+    with pytest.raises(Misdeclared, match="a provider's process asks nobody over NATS: bind Scale under"):
+        provided().provider(Scale, "cim provide")
+    with pytest.raises(Misdeclared, match="no way to the machine's contents"):
+        provided(Scale=at("Keeping")).check_contract(Scale, "cim provide")
+    assert binding(Scale=FAST).contract("Scale", [system]) is Scale
+    assert binding(Scale=at("Standing"), Table=at("Oak")).contract("Table", [system]) is Table
+    with pytest.raises(Misdeclared, match="no system here needs Weigher; they need Blobs, Scale"):
+        binding(Scale=FAST).contract("Weigher", [system])
+
+
+class Keeping:
+    """A scale that keeps contents."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self.blobs = blobs
+
+    def weigh(self, thing: str) -> float:
+        return 3.0
+
+
+def test_a_recorded_provider_is_made_for_recording_only(
+    system: SystemType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry: dict[str, Any] = {"use": at("Exact"), "recorded": str(tmp_path / "scale.jsonl")}
+    before = Exact.made
+    with pytest.raises(
+        CimError, match=r"has no call of Scale\.weigh .*: record it, by one run with CIM_RECORD=1"
+    ):
+        binding(Scale=entry).needs(system)["scale"].weigh("a")
+    assert Exact.made == before
+    with monkeypatch.context() as recording:
+        recording.setenv(RECORD, "1")
+        assert binding(Scale=entry).needs(system)["scale"].weigh("a") == 1.0
+    missing = {**entry, "use": "not_installed:Exact"}
+    binding(Scale=missing).check([system])
+    assert binding(Scale=missing).needs(system)["scale"].weigh("a") == 1.0
+    (told, _) = binding(Scale=missing).bound([system])
+    assert (told.name, told.doc) == ("not_installed:Exact", f"replayed from {tmp_path / 'scale.jsonl'}")

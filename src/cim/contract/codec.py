@@ -100,6 +100,14 @@ def record(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     return found
 
 
+def value(data: bytes | msgspec.Raw, kind: Any, where: str) -> Any:
+    """The value of any annotation that JSON holds; raises :class:`BadBody` that says ``where``."""
+    try:
+        return _decoder(kind).decode(data)
+    except _UNREADABLE as error:
+        raise BadBody(f"{where}: {error}") from error
+
+
 def whole(record: Any) -> bytes:
     """A record as the JSON from which :func:`record` makes the same one; raises :class:`BadBody`."""
     check(record)

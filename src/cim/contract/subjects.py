@@ -8,6 +8,7 @@
 | ``qry.<context>.<name>.<sender>`` | a query, by request |
 | ``evt.cim.Person.<person>`` | that a person was erased |
 | ``live.<query>.<session>`` | changes of a live query |
+| ``cap.<contract>.<version>.<binding>.<operation>`` | a provider's operation, by request |
 
 All tokens are ASCII: some clients break on anything else. A sender stands in the subject because
 the server can hold permissions to it and a message carries no authenticated sender.
@@ -111,6 +112,14 @@ def query(context: str, name: str, sender: str) -> str:
 def live(name: str, session: str) -> str:
     """The subject on which a session hears the changes of the live query ``name``."""
     return f"live.{name}.{session}"
+
+
+def capability(contract: str, version: int, binding: str) -> str:
+    """What begins the subjects of the providers of a contract's version under one binding: one queue group.
+
+    Behind it stands the operation, or a word of the machine's own, which begins with ``_``.
+    """
+    return f"cap.{token(contract, 'contract')}.{version}.{token(binding, 'binding')}"
 
 
 MACHINE = "cim"

@@ -50,9 +50,9 @@ class Projections:
 class Machine:
     """``machine.toml``: the machine's name, its modules, its providers by contract, its limits.
 
-    ``providers`` maps a contract's class name to ``package.module:Class``, or to a table whose ``use``
-    says that and whose other entries are the options of its constructor. ``workers`` is how many
-    systems run at once; 0 means one a core. ``port`` is the page's; where it is taken, the next free one.
+    ``providers`` maps a contract's class name to what is bound to it, and ``provided`` the name of a binding
+    to what its providers are made of: see :mod:`cim.leaf.bound`. ``workers`` is how many systems run at once;
+    0 means one a core. ``port`` is the page's; where it is taken, the next free one.
     ``hosts`` are those of a cluster, ``here`` is this one; without them all of it is on one host.
     """
 
@@ -67,6 +67,7 @@ class Machine:
     projections: Projections = field(default_factory=Projections)
     hosts: tuple[Host, ...] = ()
     here: Host | None = None
+    provided: Mapping[str, Mapping[str, str | dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -92,6 +93,7 @@ class _Written:
     limits: Limits = field(default_factory=Limits)
     projections: Projections = field(default_factory=Projections)
     cluster: dict[str, str] = field(default_factory=dict)
+    provided: dict[str, dict[str, str | dict[str, Any]]] = field(default_factory=dict)
 
 
 def load_machine(folder: Path) -> Machine:
@@ -122,6 +124,7 @@ def load_machine(folder: Path) -> Machine:
         folder.resolve(),
         written.projections,
         hosts,
+        provided=written.provided,
     )
 
 

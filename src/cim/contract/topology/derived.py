@@ -21,13 +21,15 @@ from cim.domain.state import State
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """What ``machine.toml`` binds to a contract: its name as it stands there, its docstring's first line, and
-    the contracts that it needs itself."""
+    """What ``machine.toml`` binds to a contract: its name as it stands there (the subject where it is asked
+    over NATS), its docstring's first line, the contracts that it needs itself, and the module that it is for,
+    None for all."""
 
     contract: str
     name: str
     doc: str = ""
     needs: tuple[type[Any], ...] = ()
+    module: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,6 @@ def _provide(drawing: _Drawing, providers: tuple[Provider, ...]) -> None:
         needed = [drawing.capability(contract) for contract in provider.needs]
         capability = f"capability {provider.contract}"
         bound = drawing.add(Node("provider", provider.name, None, provider.doc, capability))
-        drawing.link("bound", capability, bound)
+        drawing.link("bound", capability, bound, provider.module)
         for contract in needed:
             drawing.link("needs", bound, contract)

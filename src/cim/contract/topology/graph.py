@@ -62,8 +62,8 @@ class Edge:
     """What ``source`` has to do with ``target``, both ids: ``source`` is the one whose annotations say so.
 
     ``by`` tells how: for ``reads`` changed, has, maybe, with or without; for ``shows`` each, one, maybe, or
-    others (a view that shows whatever it does not know of); for ``takes`` correct or rejected. None where
-    there is one way alone.
+    others (a view that shows whatever it does not know of); for ``takes`` correct or rejected; for ``bound``
+    the module that it is for. None where there is one way alone.
     """
 
     kind: Link

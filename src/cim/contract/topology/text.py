@@ -100,9 +100,10 @@ def _linked(edge: Edge, target: Node, module: str) -> str:
 def _capabilities(graph: Topology) -> Iterator[str]:
     rows = [("capability", "bound to", "needs")]
     for capability in graph.of_kind("capability"):
-        bound = [node for _, node in graph.named_by(capability.id, "bound")]
-        needs = [need.name for one in bound for _, need in graph.named_by(one.id, "needs")]
-        rows.append((capability.name, ", ".join(one.name for one in bound), ", ".join(needs)))
+        bound = graph.named_by(capability.id, "bound")
+        needs = dict.fromkeys(need.name for _, one in bound for _, need in graph.named_by(one.id, "needs"))
+        names = (one.name if edge.by is None else f"{one.name} for {edge.by}" for edge, one in bound)
+        rows.append((capability.name, ", ".join(names), ", ".join(needs)))
     if len(rows) > 1:
         yield from ("", *_aligned(rows, ""))
 

@@ -61,6 +61,7 @@ async def test_contents_come_and_go_through_the_leaf(trials: Trials) -> None:
         ("refuse", "the paper is blank"),
         ("stop", "StopIteration"),
         ("exit", "SystemExit: 7"),
+        ("lie", "provider .*:Sleeper lied: Slow.weigh: it is of type str, the contract says float"),
     ],
 )
 async def test_what_a_system_raises_is_its_cause_and_the_worker_goes_on(

@@ -53,8 +53,11 @@ class Result(Component):
 
 class Slow(Capability, Protocol):
     def step(self, seconds: float) -> None: ...
+    def weigh(self) -> float: ...
 
 class Sleeper:
+    def weigh(self) -> float:
+        return "a kilogram"
     def step(self, seconds: float) -> None:
         time.sleep(seconds)
 
@@ -79,6 +82,8 @@ def attempt(trial: Changed[Trial], blobs: Blobs, slow: Slow) -> Result | None:
             while True: pass
         case "long":
             for _ in range(6): slow.step(0.3)
+        case "lie":
+            slow.weigh()
         case "sleep":
             time.sleep(1.0)
         case "abort":

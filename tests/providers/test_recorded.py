@@ -10,6 +10,7 @@ from typing import Protocol
 import pytest
 
 from cim import Capability, CimError, Failure, Record, version
+from cim.contract.capability import Lied
 from cim.domain.errors import Misdeclared
 from cim.providers.recorded import Recorded, Unrecorded
 
@@ -101,6 +102,14 @@ def test_a_call_of_another_version_is_another_call(tmp_path: Path) -> None:
     Reader2.__name__ = "Reader"
     with pytest.raises(Unrecorded):
         Recorded(Reader2, tmp_path / "calls").read(b"a")
+
+
+def test_an_answer_that_the_contract_no_longer_says_is_named(tmp_path: Path) -> None:
+    Recorded(Reader, tmp_path / "calls", Real()).read(b"a")
+    text = (tmp_path / "calls").read_text()
+    (tmp_path / "calls").write_text(text.replace('"text"', '"words"'))
+    with pytest.raises(Lied, match=r"calls: what was recorded of Reader\.read: it is no .*; record it anew"):
+        Recorded(Reader, tmp_path / "calls").read(b"a")
 
 
 @pytest.mark.parametrize("line", ["no json", "[]", '{"arguments": {}}', '{"arguments": [], "contract": "a"}'])

@@ -9,7 +9,7 @@ import os
 import resource
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +22,7 @@ from cim.domain.blob import Blob
 from cim.domain.errors import CimError, Failure, Unavailable
 from cim.leaf import seed
 from cim.leaf.binding import Binding
+from cim.leaf.called import Called
 from cim.leaf.frames import Frame, Serve, packed, read_frame
 from cim.leaf.machine import load_contexts, load_machine
 
@@ -71,33 +72,6 @@ class Pipe:
         if answer.kind != wanted:
             raise Failure(answer.text)
         return answer.data
-
-
-class Stepping:
-    """A provider that tells of each of its calls, so that long work is told from work that hangs."""
-
-    def __init__(self, provider: Any, contract: str, step: Callable[[str], None]) -> None:
-        self._provider, self._contract, self._step = provider, contract, step
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._provider, name)
-        if not callable(found):
-            return found
-
-        kind = f"{self._contract}.{name}"
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            self._step(kind)
-            result = found(*arguments, **named)
-            return self._each(result, kind) if isinstance(result, Iterator) else result
-
-        return call
-
-    def _each(self, items: Iterator[Any], kind: str) -> Iterator[Any]:
-        for item in items:
-            self._step(kind)
-            yield item
-            self._step(kind)  # or what was done with it would be part of getting the next one
 
 
 Systems = Mapping[str, tuple[SystemType, Mapping[str, Any]]]
@@ -169,7 +143,7 @@ def _systems(serve: Serve, pipe: Pipe) -> Systems:
 
 def _needs(binding: Binding, system: SystemType, pipe: Pipe) -> dict[str, Any]:
     return {
-        name: provider if provider is pipe else Stepping(provider, system.needs[name].__name__, pipe.step)
+        name: provider if provider is pipe else Called(provider, system.needs[name], pipe.step)
         for name, provider in binding.needs(system).items()
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cim.contract import codec
-from cim.contract.capability import Operation, read_contract
+from cim.contract.capability import Lied, Operation, read_contract
 from cim.domain.errors import CimError, Failure
 
 LONGEST = 200
@@ -24,7 +24,7 @@ class Unrecorded(CimError):
 
 
 class Recorded:
-    """Fulfils ``contract`` from the calls in ``file``; with a ``real`` provider by that, and writes them down.
+    """Fulfils ``contract`` from the calls in ``file``; with a ``real`` provider from that, writing them down.
 
     The file has a call a line, sorted, with its arguments and its answer, or the text of its
     :class:`cim.domain.errors.Failure`, so that a difference shows what changed. Any other error of a provider
@@ -57,7 +57,10 @@ class Recorded:
             )
         if "failure" in found:
             raise Failure(found["failure"])
-        return operation.result_of(codec.json_bytes(found["answer"]))
+        try:
+            return operation.result_of(codec.json_bytes(found["answer"]))
+        except Lied as lie:
+            raise Lied(f"{self._file}: what was recorded of {operation}: {lie}; record it anew") from lie
 
     def _record(
         self, operation: Operation, arguments: bytes, given: tuple[Any, ...], named: dict[str, Any]

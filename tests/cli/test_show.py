@@ -24,7 +24,8 @@ def test_show_prints_an_object_a_line_in_the_shape_that_is_kept_stable(machine: 
     assert shown["id"] == slip
     assert shown["state"]["scan"]["sha256"].startswith(slip)
     assert set(shown["components"]) == {"Preview", "Text", "Kind", "Sentiment", "Facts"}
-    assert all(list(one) == ["value", "sequence", "by", "time"] for one in shown["components"].values())
+    names = ["value", "sequence", "by", "time", "version", "inputs"]
+    assert all(list(one) == names for one in shown["components"].values())
     facts = shown["components"]["Facts"]
     places = facts["value"].pop("places")
     assert facts["value"] == {
@@ -61,6 +62,51 @@ def test_show_at_a_sequence_tells_what_was_known_then(machine: Place, slip: str)
         f"cim show: there is no documents.Document {slip} at sequence 0; "
         f"`cim show documents.Document` lists them\n"
     )
+
+
+def test_a_component_tells_its_system_version_and_inputs_and_every_value_it_had(
+    machine: Place, slip: str
+) -> None:
+    corrected = machine.cim("send", "documents.Correct", f"document={slip}", "total=4.20")
+    assert corrected.code == 0, corrected.err
+    shown = machine.cim("show", "documents.Document", slip, "--json").data[0]["components"]
+    assert (shown["Text"]["by"], shown["Text"]["inputs"]) == ("documents.read", {"state": 1})
+    facts = shown["Facts"]
+    assert facts["corrected"]["derived"]["total"] == "3.01"
+    assert list(facts["inputs"]) == ["Text"]
+
+    done = machine.cim("show", "documents.Document", slip, "--history", "Facts", "--json")
+    written, put_right = done.data
+    assert list(written) == ["sequence", "time", "what", "by", "version", "inputs", "value"]
+    assert (written["what"], written["by"]) == ("written", "documents.find")
+    assert (written["version"], written["inputs"]) == (facts["version"], facts["inputs"])
+    assert (put_right["what"], put_right["version"]) == ("corrected", None)
+    assert put_right["by"].startswith("person:")
+    totals = [one["value"]["total"] for one in (written, put_right)]
+    assert totals == ["3.01", "4.20"]
+    before = machine.cim(
+        "show", "documents.Document", slip, "--history", "Facts", "--at", str(written["sequence"]), "--json"
+    )
+    assert before.data == [written]
+    table = machine.cim("show", "documents.Document", slip, "--history", "Facts").out
+    assert f"{facts['version']}  Text#" in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--history", "Text"], "--history is of one entity: name it, `cim show documents.Document ID"),
+        (["ID", "--history", "Colour"], "never carried a component Colour; it carries: "),
+        (["ID", "--history", "state"], "never carried a component state; it carries: "),
+    ],
+)
+def test_a_history_that_is_not_there_is_told_by_name(
+    machine: Place, slip: str, arguments: list[str], words: str
+) -> None:
+    given = [slip if one == "ID" else one for one in arguments]
+    done = machine.cim("show", "documents.Document", *given)
+    assert (done.code, done.out) == (1, "")
+    assert words in done.err
 
 
 def test_the_table_is_whole_where_it_goes_to_a_file(machine: Place, slip: str) -> None:

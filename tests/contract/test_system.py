@@ -131,6 +131,73 @@ def test_the_version_follows_the_code() -> None:
     assert read_system("letters", one).version == read_system("letters", one).version
 
 
+FEE = 3
+
+
+def fee(weight: int) -> int:
+    return weight * FEE
+
+
+def priced(parcel: Changed[Parcel], before: Maybe[Size]) -> Size:
+    """Uses a function and a value of its package."""
+    return Size(fee(parcel.weight))
+
+
+def weighed(self: Parcel, event: Sent) -> Parcel:
+    return self.but(weight=self.weight + 1)
+
+
+class Refusing(State):
+    def decide(self, command: Send) -> Iterable[Sent]:
+        return []
+
+
+def put_right(self: Size, event: Sent) -> Size:
+    return self
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "other"),
+    [
+        (None, "fee", lambda weight: 2 * weight),
+        (None, "FEE", 4),
+        (Parcel, "evolve", weighed),  # another state of the same history
+        (Size, "correct", put_right),  # another value of the same correction
+    ],
+)
+def test_the_version_follows_what_the_code_uses_and_what_makes_its_inputs(
+    monkeypatch: pytest.MonkeyPatch, place: Any, name: str, other: Any
+) -> None:
+    first = read_system("parcels", priced).version
+    assert read_system("parcels", priced).version == first
+    if place is None:
+        monkeypatch.setitem(globals(), name, other)
+    else:
+        monkeypatch.setattr(place, name, other, raising=False)
+    assert read_system("parcels", priced).version != first
+
+
+def test_what_is_only_decided_is_no_part_of_a_systems_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = read_system("parcels", priced).version
+    monkeypatch.setattr(Parcel, "decide", Refusing.decide)
+    assert read_system("parcels", priced).version == first
+
+
+def test_the_version_follows_the_shapes_of_what_is_read_and_written() -> None:
+    versions = []
+    for fields in ({"count": int}, {"count": int, "of": str}, {"count": float}):
+        room = Context("letters")
+        shape: Any = type("Words", (Component,), {"__annotations__": fields, "__module__": __name__})
+        counted = room.component(of=Letter)(shape)
+
+        def system(letter):  # type: ignore[no-untyped-def]
+            return None
+
+        system.__annotations__ = {"letter": Changed[Letter], "return": counted}
+        versions.append(read_system("letters", system).version)
+    assert len(set(versions)) == 3
+
+
 def test_a_system_typed_at_a_prompt_has_a_version_too() -> None:
     room: dict[str, Any] = {"Changed": Changed, "Letter": Letter, "Words": Words}
     exec("def typed(letter: Changed[Letter]) -> Words: return Words(1)", room)

@@ -57,7 +57,7 @@ def entity(cells: Mapping[str, int], run: Mapping[str, int] | None = None, syste
         value = {"Text": {"body": "words"}, "Kind": {"name": "letter"}}.get(name)
         made.cells[name] = Cell(value, Origin.root(f"o{name}", "tester"), sequence, number, "x", "t")
     if run is not None:
-        made.runs[system] = Run(system, run, False, "", 1.0, 9)
+        made.runs[system] = Run(system, run, False, "", 1.0, 9, "v", 1)
     return made
 
 
@@ -157,7 +157,7 @@ def test_a_run_of_another_system_does_not_count() -> None:
 
 def test_a_failed_run_counts_as_one() -> None:
     found = entity({"state": 1})
-    found.runs["notes.on_state"] = Run("notes.on_state", {"state": 1}, True, "why", 1.0, 2)
+    found.runs["notes.on_state"] = Run("notes.on_state", {"state": 1}, True, "why", 1.0, 2, "v", 1)
     assert not is_due(read(on_state), found)
 
 

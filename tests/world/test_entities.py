@@ -49,8 +49,8 @@ async def test_what_changed_since_a_sequence_comes_in_the_order_of_the_changes()
 async def test_what_is_stopped_or_failed_is_found() -> None:
     entities = filled("a", "b", "c")
     (await entities.get(Ref(*NOTE, "c"))).stopped = "a broken chain"
-    (await entities.get(Ref(*NOTE, "b"))).runs["n.s"] = Run("n.s", {}, True, "no", 1.0, 9)
-    (await entities.get(Ref(*NOTE, "a"))).runs["n.s"] = Run("n.s", {}, False, "", 1.0, 9)
+    (await entities.get(Ref(*NOTE, "b"))).runs["n.s"] = Run("n.s", {}, True, "no", 1.0, 9, "v", 1)
+    (await entities.get(Ref(*NOTE, "a"))).runs["n.s"] = Run("n.s", {}, False, "", 1.0, 9, "v", 1)
     assert [one.ref.id async for one in entities.troubled()] == ["b", "c"]
 
 

@@ -47,6 +47,11 @@ def _show(command: ArgumentParser) -> None:
     command.add_argument("entity", metavar="CONTEXT.Entity", help="such as documents.Document")
     command.add_argument("id", nargs="?", metavar="ID", help="one entity (default: all of them)")
     command.add_argument("--at", metavar="SEQ|TIME", help="as of this sequence of the log, or this time")
+    command.add_argument(
+        "--history",
+        metavar="COMPONENT",
+        help="every value of one component of the entity, such as Text: who wrote or corrected it, from what",
+    )
 
 
 def _rows(command: ArgumentParser) -> None:

@@ -8,9 +8,10 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from cim.contract.annotations import hints, is_union, marked, members
+from cim.contract.code import functions_of, text_of
 from cim.contract.personal import check_personal
-from cim.contract.schema import check_shape
-from cim.contract.shapes import Shapes, shapes_of
+from cim.contract.schema import check_shape, fingerprint
+from cim.contract.shapes import Shapes, known_shapes, shapes_of
 from cim.domain.capability import Capability
 from cim.domain.component import Component, Failed
 from cim.domain.context import declared_component, declared_entity
@@ -61,6 +62,8 @@ class SystemType:
     """A system: its full name, the entity that it works on, what it reads, needs and writes.
 
     ``returns`` holds, for each place of what the function returns, the classes that may stand there.
+    ``version`` names the code by which it works, as it is written now; what it takes from other packages is
+    no part of it. Another version makes nothing due: see ``cim rederive``.
     """
 
     owner: str
@@ -146,7 +149,7 @@ def read_system(owner: str, function: Callable[..., Any]) -> SystemType:
         needs,
         writes,
         returns,
-        _version(function),
+        _version(function, reads, writes),
     )
 
 
@@ -230,10 +233,17 @@ def _writes(owner: str, returns: tuple[tuple[Any, ...], ...], where: str) -> tup
     return tuple(written)
 
 
-def _version(function: Callable[..., Any]) -> str:
-    """A name for the code as written: twelve hex digits over the function's source text."""
-    try:
-        written = inspect.getsource(function).encode()
-    except OSError:  # declared where no file is, such as a prompt
-        written = function.__code__.co_code
-    return hashlib.sha256(written).hexdigest()[:12]
+def _version(function: Callable[..., Any], reads: Iterable[Read], writes: Iterable[ComponentType]) -> str:
+    """A name for the code as written: twelve hex digits.
+
+    It covers the function and what it uses of its package, what makes the values that it is given
+    (``evolve``, ``correct``, former shapes; not ``decide``), and the shapes of what it reads and writes.
+    """
+    given = [read.type for read in reads if read.kind not in ("with", "without")]
+    states = [kind for kind in given if issubclass(kind, State)]
+    making = [one for kind in given for one in functions_of(kind) if one.__name__ != "decide"]
+    told = text_of([function, inspect.unwrap(function), *making], without=states)
+    for kind in (*given, *(written.component for written in writes)):
+        told.append(f"{kind.__name__} {fingerprint(frozenset([kind]))}")
+    told += [known_shapes((kind,)).version for kind in given if issubclass(kind, Component)]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]

@@ -51,7 +51,8 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The last run of a system on an entity: from which inputs, how it ended, in how many milliseconds."""
+    """The last run of a system on an entity: from which inputs, how it ended, in how many milliseconds, by
+    which version of the system. ``number`` counts the commits of the subject that records it."""
 
     system: str
     inputs: Mapping[str, int]
@@ -59,6 +60,8 @@ class Run:
     cause: str
     took: float
     sequence: int
+    version: str
+    number: int
 
 
 @dataclass(slots=True)

@@ -317,7 +317,16 @@ def _run(derivation: Derivation, items: list[codec.Item], commit: Commit) -> Run
     causes = [item.data["cause"] for item in items if item.type == FAILED and item.data is not None]
     failed = derivation.outcome == "failed"
     cause = causes[0] if failed and causes else ""
-    return Run(derivation.system, derivation.inputs, failed, cause, derivation.took, commit.sequence)
+    return Run(
+        derivation.system,
+        derivation.inputs,
+        failed,
+        cause,
+        derivation.took,
+        commit.sequence,
+        derivation.version,
+        commit.number,
+    )
 
 
 def value_of(entity: Entity, key: str) -> Any:

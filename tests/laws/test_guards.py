@@ -112,7 +112,12 @@ GUARDS = {
     ),
     "a parked entity is worked on": Guard(is_due, " or entity.stopped is not None", ""),
     "a failure of the link is a failure of the run": Guard(
-        Schedule._make, "except LinkLost:", "except ZeroDivisionError:"
+        Schedule._record, "except LinkLost:", "except ZeroDivisionError:"
+    ),
+    "what is away is a failure of the run": Guard(
+        Schedule._record,
+        "except (Unavailable, ConnectionError, TimeoutError) as error:",
+        "except ZeroDivisionError as error:",
     ),
     "a reader begins anew when its link was lost": Guard(consume, "after = batch[-1].sequence", "pass"),
     "a reader's cursor runs ahead": Guard(

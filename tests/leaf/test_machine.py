@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from cim.contract.composition import compose
 from cim.domain.errors import Misdeclared
-from cim.leaf.machine import Limits, Machine, load_contexts, load_machine
+from cim.leaf.machine import Limits, Machine, check_limits, load_contexts, load_machine
+from cim.testing.jars import jars, labels
+from cim.world.allowance import Limit
 
 MODULE = "from cim import Context\n{name} = Context({name!r})\n"
 
@@ -59,6 +62,11 @@ def test_a_machine_is_what_its_file_says(folder: Path) -> None:
         ('name = "a"\nmodules = []\ncolour = 1', "there is no setting 'colour'"),
         ('name = "a"\nmodules = []\n[limits]\nmemory_mb = 1', "memory_mb 256 or more"),
         ('name = "a"\nmodules = []\n[limits]\nseconds = 0', "seconds must be over 0"),
+        ('name = "a"\nmodules = []\n[limits]\nsecnds = 5', r"\[limits\] there is no setting 'secnds'"),
+        ('name = "a"\nmodules = []\n[limits]\ntries = 0', "tries is 0: 1 or more"),
+        ('name = "a"\nmodules = []\n[systems."a.b"]\nat_onc = 5', r"a\.b\"\] there is no setting 'at_onc'"),
+        ('name = "a"\nmodules = []\n[systems."a.b"]\nat_once = 0', "at_once is 0: 1 or more"),
+        ('name = "a"\nmodules = []\n[systems."a.b"]\nper_second = 0', "per_second is 0: over 0"),
         ('name = "a"', "missing required field `modules`"),
         ("name = 7\nmodules = []", r"Expected `str`, got `int` - at `\$\.name`"),
         ('name = "a"\nmodules = "letters"', r"at `\$\.modules`"),
@@ -77,6 +85,24 @@ def test_a_wrong_setting_is_told_by_file_and_name(folder: Path, text: str, told:
     with pytest.raises(Misdeclared, match=told) as error:
         load_machine(write(folder, text))
     assert str(folder / "machine.toml") in str(error.value)
+
+
+def test_the_limits_of_systems_are_held_against_the_systems_there_are(folder: Path) -> None:
+    text = 'name = "a"\nmodules = []\n[systems."labels.label"]\nat_once = 1\nper_second = 0.5\n'
+    composition, told = compose([jars, labels]), list[str]()
+
+    def check(name: str) -> None:
+        found = load_machine(write(folder, text.replace("labels.label", name)))
+        assert found.systems == {name: Limit(1, 0.5)}
+        check_limits(found, composition, told.append)
+
+    check("labels.label")
+    assert told == []
+    check("late.see")
+    (one,) = told
+    assert one.endswith('machine.toml: [systems."late.see"] limits a system of a module that is not here')
+    with pytest.raises(Misdeclared, match=r"no such system; of labels there are: labels\.label"):
+        check("labels.lable")
 
 
 def test_a_file_that_is_no_text_is_told(folder: Path) -> None:

@@ -1,9 +1,10 @@
 """One process's part of a machine over a log in memory, as a leaf would wire it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from cim.log.chain import Chains
 from cim.log.consumer import consume
 from cim.testing.clock import HandClock
 from cim.testing.threads import Threads
+from cim.world.allowance import Limit
 from cim.world.schedule import Schedule
 from cim.world.world import World
 from cim.world.writer import Writer
@@ -32,9 +34,16 @@ class Process:
     """World, writer and schedule of some modules; ``send`` goes through actors of its own."""
 
     def __init__(
-        self, log: MemoryLog, contexts: Iterable[Context], workers: int, providers: Any, threads: int
+        self,
+        log: MemoryLog,
+        contexts: Iterable[Context],
+        workers: int,
+        providers: Any,
+        threads: int,
+        jumps: bool,
+        limits: Mapping[str, Limit],
     ) -> None:
-        self.log, self.clock = log, HandClock(jumps=True)
+        self.log, self.clock = log, HandClock(jumps=jumps)
         self.composition = compose(contexts)
         self.world = World(self.composition)
         self.actors = Actors(self.composition, log, self.clock, "cim:test")
@@ -52,6 +61,7 @@ class Process:
             Threads(self.composition.systems, needs, self._executor),
             self.clock,
             workers,
+            limits,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -120,9 +130,15 @@ async def start() -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         def started(
-            log: MemoryLog, *contexts: Context, workers: int = 2, providers: Any = None, threads: int = 0
+            log: MemoryLog,
+            *contexts: Context,
+            workers: int = 2,
+            providers: Any = None,
+            threads: int = 0,
+            jumps: bool = True,
+            limits: Mapping[str, Limit] = MappingProxyType({}),
         ) -> Process:
-            process = Process(log, contexts, workers, providers or {}, threads or workers)
+            process = Process(log, contexts, workers, providers or {}, threads or workers, jumps, limits)
             process.start()
             stack.push_async_callback(process.stop)
             return process

@@ -439,13 +439,15 @@ async def test_the_oldest_entity_is_finished_before_a_newer_is_begun(start: Star
 
 
 async def test_no_more_than_the_workers_run_at_once_and_the_page_can_see_them(start: Start) -> None:
-    at_once, most, lock, gate = 0, 0, threading.Lock(), threading.Event()
+    at_once, most, lock, gate, two = 0, 0, threading.Lock(), threading.Event(), threading.Event()
 
     def busy(note: Changed[Note]) -> Upper:
         nonlocal at_once, most
         with lock:
             at_once += 1
             most = max(most, at_once)
+        if most == 2:
+            two.set()
         assert gate.wait(10)
         with lock:
             at_once -= 1
@@ -458,6 +460,7 @@ async def test_no_more_than_the_workers_run_at_once_and_the_page_can_see_them(st
     assert process.schedule.left == 6
     for entity in [one async for one in process.world.entities.each()]:
         assert process.schedule.working(entity) == ("notes.busy",)
+    assert await asyncio.to_thread(two.wait, 10)
     gate.set()
     await process.idle()
     assert most == 2

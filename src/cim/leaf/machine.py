@@ -6,16 +6,19 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from cim.contract.composition import Composition
 from cim.domain.context import Context
 from cim.domain.errors import Misdeclared
 from cim.leaf.hosts import Host, read_hosts
+from cim.world.allowance import Limit
+from cim.world.tries import TRIES
 
 FILE = "machine.toml"
 STATE_FOLDER = ".cim"
@@ -31,11 +34,12 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 class Limits:
     """What one run of a system may take: ``seconds`` a step (a provider's call, or the module's own code
     between two), and ``memory_mb`` megabytes of data in its process. ``query_seconds`` is what the answer to
-    one query may take."""
+    one query may take. ``tries`` are made of a run that finds away what it needs."""
 
     seconds: float = 60.0
     memory_mb: int = 2048
     query_seconds: float = 5.0
+    tries: int = TRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Machine:
     to what its providers are made of: see :mod:`cim.leaf.bound`. ``workers`` is how many systems run at once;
     0 means one a core. ``port`` is the page's; where it is taken, the next free one.
     ``hosts`` are those of a cluster, ``here`` is this one; without them all of it is on one host.
+    ``systems`` are the limits of systems by their full names, in each process that runs them.
     """
 
     name: str
@@ -68,6 +73,7 @@ class Machine:
     hosts: tuple[Host, ...] = ()
     here: Host | None = None
     provided: Mapping[str, Mapping[str, str | dict[str, Any]]] = field(default_factory=dict)
+    systems: Mapping[str, Limit] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -94,6 +100,7 @@ class _Written:
     projections: Projections = field(default_factory=Projections)
     cluster: dict[str, str] = field(default_factory=dict)
     provided: dict[str, dict[str, str | dict[str, Any]]] = field(default_factory=dict)
+    systems: dict[str, Limit] = field(default_factory=dict)
 
 
 def load_machine(folder: Path) -> Machine:
@@ -101,10 +108,12 @@ def load_machine(folder: Path) -> Machine:
     path = folder / FILE
     try:
         data = tomllib.loads(path.read_text())
-        unknown = sorted(set(data) - {field.name for field in fields(_Written)})
-        if unknown:
-            raise Misdeclared(f"{path}: there is no setting {unknown[0]!r}")
+        _refuse_unknown(data, _Written, f"{path}:")
         written = msgspec.convert(data, _Written)
+        for name in ("limits", "projections"):
+            _refuse_unknown(data.get(name, {}), type(getattr(written, name)), f"{path}: [{name}]")
+        for system, limit in data.get("systems", {}).items():
+            _refuse_unknown(limit, Limit, f'{path}: [systems."{system}"]')
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Misdeclared(
             f"{folder} is no machine: it has no {FILE}. Name one with --machine or CIM_MACHINE"
@@ -125,7 +134,14 @@ def load_machine(folder: Path) -> Machine:
         written.projections,
         hosts,
         provided=written.provided,
+        systems=written.systems,
     )
+
+
+def _refuse_unknown(data: Mapping[str, Any], kind: type[Any], where: str) -> None:
+    unknown = sorted(set(data) - {field.name for field in fields(kind)})
+    if unknown:
+        raise Misdeclared(f"{where} there is no setting {unknown[0]!r}")
 
 
 def _hosts(written: _Written, path: Path) -> tuple[Host, ...]:
@@ -146,12 +162,35 @@ def _check(written: _Written, path: Path) -> None:
         raise Misdeclared(f"{path}: [limits] seconds must be over 0 and memory_mb 256 or more")
     if not 0 < written.limits.query_seconds <= LONGEST_QUERY:
         raise Misdeclared(f"{path}: [limits] query_seconds must be over 0 and {LONGEST_QUERY:g} at most")
+    if written.limits.tries < 1:
+        raise Misdeclared(f"{path}: [limits] tries is {written.limits.tries}: 1 or more")
+    for system, limit in written.systems.items():
+        if limit.at_once is not None and limit.at_once < 1:
+            raise Misdeclared(f'{path}: [systems."{system}"] at_once is {limit.at_once}: 1 or more')
+        if limit.per_second is not None and limit.per_second <= 0:
+            raise Misdeclared(f'{path}: [systems."{system}"] per_second is {limit.per_second:g}: over 0')
     if written.projections.store and not written.projections.store.startswith(_DATABASES):
         raise Misdeclared(f'{path}: [projections] store is "postgresql://…", or left out for files')
     if written.workers < 0:
         raise Misdeclared(f"{path}: workers is {written.workers}: 0 means one a core, more is their number")
     if not 0 <= written.port <= 65535:
         raise Misdeclared(f"{path}: port is {written.port}: a port is 0 (any free one) to 65535")
+
+
+def check_limits(machine: Machine, composition: Composition, tell: Callable[[str], None]) -> None:
+    """Hold that each system that ``[systems]`` limits is one; raises :class:`Misdeclared` by name.
+
+    Of a module that is not here (it may run in another process, or come later) that is only told.
+    """
+    contexts = {context.name for context in composition.contexts}
+    names = {str(system) for system in composition.systems}
+    for name in sorted(machine.systems.keys() - names):
+        owner = name.rpartition(".")[0]
+        where = f'{machine.folder / FILE}: [systems."{name}"]'
+        if owner in contexts:
+            there = ", ".join(sorted(one for one in names if one.startswith(f"{owner}."))) or "none"
+            raise Misdeclared(f"{where}: there is no such system; of {owner} there are: {there}")
+        tell(f"{where} limits a system of a module that is not here")
 
 
 def load_contexts(machine: Machine, names: Iterable[str], *, views: bool = False) -> list[Context]:

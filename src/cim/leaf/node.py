@@ -22,7 +22,7 @@ from cim.domain.errors import CimError
 from cim.leaf.binding import Binding
 from cim.leaf.frames import Serve
 from cim.leaf.heads import read_head
-from cim.leaf.machine import Machine
+from cim.leaf.machine import Machine, check_limits
 from cim.leaf.persons import person_keys
 from cim.leaf.rows import row_store
 from cim.leaf.workers import Workers
@@ -105,6 +105,8 @@ async def join(
     log = await outlast(lambda: _open_log(machine, client), clock, OPENING)
     blobs = await outlast(lambda: NatsBlobs.open(client), clock, OPENING)
     Binding(machine).check(systems)
+    if systems:
+        check_limits(machine, composition, tell)
     _tell_what_stands_still(composition, {*map(str, systems), *map(str, processes)}, tell)
     count = (machine.workers or os.cpu_count() or 1) if systems else 0
     async with (
@@ -123,7 +125,9 @@ async def join(
             log=log,
             blobs=blobs,
             world=world,
-            schedule=Schedule(world, writer, systems, workers, clock, count),
+            schedule=Schedule(
+                world, writer, systems, workers, clock, count, machine.systems, machine.limits.tries
+            ),
             projections=projectors,
             answers=Answers(projectors, store, log, clock, machine.limits.query_seconds, sealing),
             sealing=sealing,

@@ -21,7 +21,7 @@ from cim.contract.composition import compose
 from cim.contract.envelope import Commit, Origin
 from cim.contract.subjects import Ref
 from cim.contract.system import SystemType
-from cim.domain.errors import CimError
+from cim.domain.errors import CimError, Unavailable
 from cim.log.append import Appended, OutcomeUnknown, append
 from cim.log.chain import BrokenChain, Head
 from cim.log.consumer import consume
@@ -47,7 +47,7 @@ ASKING = {"command arrives": 12, "command lost": 1, "command doubled": 2, "comma
 KEEPING = {"snapshot is kept": 10, "snapshot is not kept": 1, "snapshots are thrown away": 1}
 """How often each thing happens to a snapshot that is to be kept."""
 
-RUNNING = {"run": 20, "run steps aside": 2, "run loses the link": 1}
+RUNNING = {"run": 20, "run steps aside": 2, "run loses the link": 1, "run finds it away": 2}
 """How often each thing happens to a run of a system."""
 
 PATIENCE = 150
@@ -71,7 +71,8 @@ def _page(subject: str, id: str) -> Commit:
 
 
 class Runs:
-    """Runs systems in the event loop; a run takes any number of steps, steps aside, or loses the link."""
+    """Runs systems in the event loop; a run takes any number of steps, steps aside, loses the link, or finds
+    away what it needs."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -82,6 +83,8 @@ class Runs:
         fate = self._network.fate(RUNNING)
         if fate == "run loses the link":
             raise LinkLost("no content")
+        if fate == "run finds it away":
+            raise Unavailable("not there now")
         if fate == "run steps aside":
             place.leave()
             await self._network.take_time()

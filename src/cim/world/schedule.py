@@ -1,25 +1,34 @@
 """Running systems: what is due is run as soon as a worker is free, see :mod:`cim.world.waiting`."""
 
 import asyncio
+import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from cim.contract import codec
 from cim.contract.subjects import Ref
 from cim.contract.system import STATE, SystemType
 from cim.domain.component import Component
-from cim.domain.errors import CimError
+from cim.domain.errors import CimError, Unavailable
 from cim.log.backoff import delays
 from cim.ports.clock import Clock
 from cim.ports.log import LinkLost
+from cim.world.allowance import Allowance, Limit
 from cim.world.due import Call, arguments, call, is_due
 from cim.world.entity import Entity
 from cim.world.runner import Runner
-from cim.world.waiting import Key, Waiting
+from cim.world.share import Share
+from cim.world.tries import TRIES, Tries
+from cim.world.waiting import Key, Lane, Turn, Waiting
 from cim.world.world import World
 from cim.world.writer import Writer
+
+PAGE = 512
+"""Old entities that are looked at in one go, and runs of theirs that wait before more are looked at."""
 
 LONGEST_CAUSE = 500
 """Characters of a failure's cause that are kept."""
@@ -28,7 +37,10 @@ LONGEST_CAUSE = 500
 class _Place:
     """A run's place among those at once, given back when it steps aside, or at its end."""
 
-    def __init__(self, wake: asyncio.Event, is_wanted: Callable[[], bool]) -> None:
+    def __init__(
+        self, turn: Turn, charged: float, wake: asyncio.Event, is_wanted: Callable[[], bool]
+    ) -> None:
+        self.turn, self.charged = turn, charged
         self._wake, self._is_wanted = wake, is_wanted
         self.is_left = False
 
@@ -40,11 +52,24 @@ class _Place:
         self._wake.set()
 
 
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """A run that could not be made now: why, how many tries were made, and seconds until the next (0 where
+    it waits for a worker or is under way)."""
+
+    entity: Ref
+    system: str
+    cause: str
+    tries: int
+    next: float
+
+
 class Schedule:
     """Keeps the systems of a composition at work on a world.
 
     ``runner`` makes the runs, ``workers`` of them at once. Where one entity has several of these places, a
     run of another may be made beside them: an entity whose runs hang must not hold up the others.
+    ``limits`` are those of systems by their names; ``tries`` are made of a run that finds away what it needs.
     """
 
     def __init__(
@@ -55,21 +80,31 @@ class Schedule:
         runner: Runner,
         clock: Clock,
         workers: int,
+        limits: Mapping[str, Limit] = MappingProxyType({}),
+        tries: int = TRIES,
     ) -> None:
         self._world, self._writer, self._clock = world, writer, clock
-        self._systems = tuple(systems)
+        self._systems = {str(system): system for system in systems}
+        self._of: defaultdict[tuple[str, str], list[tuple[str, SystemType]]] = defaultdict(list)
+        for name, system in self._systems.items():
+            self._of[system.of].append((name, system))
+        self._allowances = {name: Allowance(limits.get(name, Limit())) for name in self._systems}
         self._runner = runner
         self._workers = workers
-        self._waiting = Waiting()
+        self._waiting, self._tries, self._share = Waiting(), Tries(tries), Share()
         self._running: dict[Key, _Place] = {}
+        # By the ids of what the runs of old work under way write: what follows from that has their turn, too.
+        self._old: dict[str, Turn] = {}
         self._at_work: defaultdict[Ref, dict[str, None]] = defaultdict(dict)
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._looked, self._to_look = 0, 1
 
     @property
     def systems(self) -> tuple[SystemType, ...]:
         """The systems that this schedule runs."""
-        return self._systems
+        return tuple(self._systems.values())
 
     def working(self, entity: Entity) -> tuple[str, ...]:
         """The systems that are due or running on an entity, here."""
@@ -77,8 +112,23 @@ class Schedule:
 
     @property
     def left(self) -> int:
-        """How many runs are waiting or under way."""
-        return len(self._waiting) + len(self._running)
+        """How many runs are waiting or under way; of what is old, those that were looked for so far."""
+        is_looking = self._looked < self._to_look
+        return len(self._waiting) + len(self._tries) + len(self._running) + is_looking
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Of how many old entities all is done that was to do, and how many there are."""
+        at_work = sum(place.turn.lane is Lane.OLD for place in self._running.values())
+        return max(0, self._looked - self._waiting.count(Lane.OLD) - at_work), self._to_look
+
+    def trying(self) -> list[Trying]:
+        """The runs that were tried in vain and are tried again."""
+        now = self._clock.monotonic()
+        return [
+            Trying(ref, system, trial.cause, trial.tries, max(0.0, trial.when - now))
+            for (system, ref), trial in self._tries.known()
+        ]
 
     async def idle(self) -> None:
         """Wait until the world is caught up and nothing is due or running here."""
@@ -92,33 +142,89 @@ class Schedule:
         await self._world.until_caught_up()
         stop = self._world.listen(self._look)
         try:
-            async for entity in self._world.entities.each():
-                self._look(entity)
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._catch_up())
                 while True:
                     await self._next(tasks)
         finally:
             stop()
 
-    async def _next(self, tasks: asyncio.TaskGroup) -> None:
-        await self._wake.wait()
-        self._wake.clear()
-        while (chosen := self._choose()) is not None:
-            key, system = chosen
-            self._running[key] = _Place(self._wake, partial(self._is_wanted, key[1]))
-            tasks.create_task(self._one(system, key[1], self._running[key]))
+    async def _catch_up(self) -> None:
+        """Look at all that is old, one entity after the other, when there is room for it."""
+        self._to_look = await self._world.entities.count()
+        async for entity in self._world.entities.each():
+            while self._waiting.count(Lane.OLD) >= PAGE:
+                self._room.clear()
+                await self._room.wait()
+            self._looked += 1
+            self._look(entity, Turn(Lane.OLD, self._looked))
+            if self._looked % PAGE == 0:
+                await asyncio.sleep(0)
+        self._looked = self._to_look
+        self._wake.set()
         await self._tell()
 
-    def _choose(self) -> tuple[Key, SystemType] | None:
+    async def _next(self, tasks: asyncio.TaskGroup) -> None:
+        await self._until_wanted()
+        self._wake.clear()
+        for key, turn in self._tries.awake(self._clock.monotonic()):
+            self._wait(key, turn)
+        while (chosen := self._choose()) is not None:
+            key, turn = chosen
+            self._allowances[key[0]].begin(self._clock.monotonic())
+            charged = self._share.begin(turn.lane, key[0])
+            self._running[key] = _Place(turn, charged, self._wake, partial(self._is_wanted, key[1]))
+            tasks.create_task(self._one(key))
+        self._room.set()
+        await self._tell()
+
+    async def _until_wanted(self) -> None:
+        """Wait until something changed, or the moment of the next try or of a system that may run again."""
+        now = self._clock.monotonic()
+        opens = [self._allowances[name].opens(now) for name in self._waiting.systems()]
+        moments = [when for when in (self._tries.next(), *opens) if when is not None and when > now]
+        when = min(moments, default=math.inf)
+        if self._wake.is_set() or when == math.inf:
+            await self._wake.wait()
+            return
+        sleep = asyncio.ensure_future(self._clock.sleep(when - now))
+        wake = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait((sleep, wake), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            wake.cancel()
+
+    def _choose(self) -> tuple[Key, Turn] | None:
         """The run to make now: of an entity that has none under way, or else one more of those that have."""
         at_work = [ref for (_, ref), place in self._running.items() if not place.is_left]
-        aside = self._aside()
         is_free = len(at_work) < self._workers
-        if is_free or (len(at_work) == self._workers and len(set(at_work)) < self._workers):
-            chosen = self._waiting.begin({*at_work, *aside})
+        if not is_free and (len(at_work) > self._workers or len(set(at_work)) == self._workers):
+            return None
+        aside, closed = self._aside(), self._closed()
+        for lane in self._lanes(closed):
+            chosen = self._waiting.take(lane, {*at_work, *aside}, closed)
+            if chosen is None and is_free:
+                chosen = self._waiting.take(lane, aside, closed)
             if chosen is not None:
                 return chosen
-        return self._waiting.go_on(aside) if is_free else None
+        return None
+
+    def _lanes(self, closed: Collection[str]) -> tuple[Lane, ...]:
+        """The lanes in the order in which they are looked at now. Old work leaves a place to live work."""
+        live, old = (self._waiting.is_open(lane, closed) for lane in (Lane.LIVE, Lane.OLD))
+        if not (live and old):
+            self._share.alone()
+            return (Lane.LIVE,) if live else (Lane.OLD,)
+        at_work = sum(place.turn.lane is Lane.OLD and not place.is_left for place in self._running.values())
+        is_last = self._workers > 1 and at_work >= self._workers - 1
+        first = Lane.LIVE if is_last else self._share.next()
+        return (first, Lane.OLD if first is Lane.LIVE else Lane.LIVE)
+
+    def _closed(self) -> set[str]:
+        """The systems that may not begin a run now."""
+        now = self._clock.monotonic()
+        return {name for name, allowance in self._allowances.items() if allowance.opens(now) > now}
 
     def _aside(self) -> set[Ref]:
         """The entities with a run that has stepped aside."""
@@ -126,53 +232,98 @@ class Schedule:
 
     def _is_wanted(self, ref: Ref) -> bool:
         """Whether a run waits that would be made in the place of one of an entity."""
-        return self._waiting.is_there_any_beside({ref, *self._aside()})
+        return self._waiting.is_there_any_beside({ref, *self._aside()}, self._closed())
 
-    def _look(self, entity: Entity) -> None:
-        for system in self._systems:
-            key = (str(system), entity.ref)
-            if key not in self._running and key not in self._waiting and is_due(system, entity):
-                self._waiting.add(key, system, entity.cells[STATE].sequence)
-                self._at_work[entity.ref][str(system)] = None
-                self._wake.set()
+    def _look(self, entity: Entity, turn: Turn | None = None) -> None:
+        """Let wait what is due on an entity and does not wait or run yet: as live work, if no ``turn`` is
+        given and it does not follow from old work."""
+        for name, system in self._of.get((entity.ref.context, entity.ref.entity), ()):
+            key = (name, entity.ref)
+            if key in self._running or key in self._waiting:
+                continue
+            if not (self._old or key in self._tries):  # as it is nearly always, and a call costs a digest
+                if is_due(system, entity):
+                    self._wait(key, turn or Turn(Lane.LIVE, entity.cells[STATE].sequence))
+                continue
+            due = call(system, entity)
+            if key in self._tries:
+                if due is not None and self._tries.is_of(key, due.id):
+                    continue  # it waits for its next try
+                self._tries.forget(key)
+                self._rest(key)
+            if due is not None:
+                live = Turn(Lane.LIVE, entity.cells[STATE].sequence)
+                self._wait(key, turn or self._old.get(due.cause.id, live))
 
-    async def _one(self, system: SystemType, ref: Ref, place: _Place) -> None:
-        entity = await self._world.entities.get(ref)
+    def _wait(self, key: Key, turn: Turn) -> None:
+        self._waiting.add(key, turn)
+        self._at_work[key[1]][key[0]] = None
+        self._wake.set()
+
+    async def _one(self, key: Key) -> None:
+        place, started = self._running[key], self._clock.monotonic()
+        entity = await self._world.entities.get(key[1])
         try:
-            await self._make(system, entity, place)
+            await self._make(key, entity, place)
         finally:
-            del self._running[str(system), entity.ref]
-            self._rest(system, entity)
+            self._allowances[key[0]].end()
+            self._share.end(place.turn.lane, key[0], place.charged, self._clock.monotonic() - started)
+            del self._running[key]
+            if key not in self._tries:
+                self._rest(key)
             self._look(entity)
             self._wake.set()  # there is a place, and what waited for this entity may run now
             self._world.tell(entity)
             await self._tell()
 
-    def _rest(self, system: SystemType, entity: Entity) -> None:
-        at_work = self._at_work[entity.ref]
-        at_work.pop(str(system), None)
+    def _rest(self, key: Key) -> None:
+        """Nothing of a system is to do on an entity any more."""
+        at_work = self._at_work[key[1]]
+        at_work.pop(key[0], None)
         if not at_work:
-            del self._at_work[entity.ref]
+            del self._at_work[key[1]]
 
-    async def _make(self, system: SystemType, entity: Entity, place: _Place) -> None:
+    async def _make(self, key: Key, entity: Entity, place: _Place) -> None:
         for delay in delays():
-            due = call(system, entity)
+            due = call(self._systems[key[0]], entity)
             if due is None:
+                self._tries.forget(key)
                 return
-            started = self._clock.monotonic()
+            if place.turn.lane is Lane.OLD:
+                self._old[due.id] = place.turn
             try:
-                outputs = await self._outputs(due, place)
+                await self._record(key, due, place)
+                return
             except LinkLost:  # no input is to blame: the run is made again when the link is back
                 await self._clock.sleep(delay)
-                continue
-            except Exception as error:  # whatever a module's code raises is recorded, never lost
-                await self._writer.failed(due, _cause(error), self._took(started))
-                return
-            try:
-                await self._writer.done(due, outputs, self._took(started))
-            except CimError as refused:  # such as: too large for the log, or sealed with a key that is lost
-                await self._writer.failed(due, _cause(refused), self._took(started))
+            finally:
+                self._old.pop(due.id, None)
+
+    async def _record(self, key: Key, due: Call, place: _Place) -> None:
+        """Make a run and write what came of it; raises :class:`LinkLost`."""
+        allowance, started = self._allowances[key[0]], self._clock.monotonic()
+        try:
+            outputs = await self._outputs(due, place)
+        except LinkLost:
+            raise
+        except (Unavailable, ConnectionError, TimeoutError) as error:  # no input is to blame for that, either
+            allowance.missed(key[1], self._clock.monotonic())
+            tries = self._tries.again(key, due.id, place.turn, _cause(error), self._clock.monotonic())
+            if tries is not None:
+                cause = _cut(f"tried {tries} times, at last: {_cause(error)}")
+                await self._writer.failed(due, cause, self._took(started))
             return
+        except Exception as error:  # whatever a module's code raises is recorded, never lost
+            self._tries.forget(key)
+            allowance.found()
+            await self._writer.failed(due, _cause(error), self._took(started))
+            return
+        self._tries.forget(key)
+        allowance.found()
+        try:
+            await self._writer.done(due, outputs, self._took(started))
+        except CimError as refused:  # such as: too large for the log, or sealed with a key that is lost
+            await self._writer.failed(due, _cause(refused), self._took(started))
 
     async def _outputs(self, due: Call, place: _Place) -> tuple[Component | None, ...]:
         return _checked(due.system, await self._runner.run(due.system, arguments(due), place))
@@ -203,5 +354,8 @@ def _checked(system: SystemType, output: Any) -> tuple[Component | None, ...]:
 def _cause(error: Exception) -> str:
     text = str(error) if isinstance(error, CimError) else f"{type(error).__name__}: {error}"
     # A file name that is no text comes with surrogates, which no body can hold.
-    text = text.encode(errors="replace").decode()
+    return _cut(text.encode(errors="replace").decode())
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_CAUSE else text[: LONGEST_CAUSE - 1] + "…"

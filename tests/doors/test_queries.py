@@ -23,7 +23,7 @@ async def ask(doors: Doors, subject: str, content: bytes = b"") -> dict[str, Any
 
 
 async def open_queries(doors: Doors, live: Any = None) -> None:
-    answers = Answers({}, SqliteRows(Path("nowhere")), doors.log, SystemClock(), 5.0)
+    answers = Answers({}, SqliteRows(Path("nowhere")), doors.log.last, SystemClock(), 5.0)
     door = QueryDoor(doors.composition, doors.world, answers, live)
     await door.serve(doors.leaf.client, (MACHINE, "notes"), doors.trouble.append)
 

@@ -83,6 +83,14 @@ def gifts(customer: str, lines: Rows[Line], lasts: Rows[Last]) -> list[str]:
     return [*([last.order] if last else []), *found]
 
 
+@shop.query
+def pairs(lines: Rows[Line], again: Rows[Line]) -> list[str]:
+    """Each line with the next one: one projection, read twice at a time."""
+    second = again.each()
+    next(second, None)
+    return [f"{one.order} {other.order}" for one, other in zip(lines.each(), second, strict=False)]
+
+
 HANGS = threading.Event()
 
 
@@ -104,6 +112,14 @@ class Shop:
     log: MemoryLog
     composition: Composition
     answers: Answers
+    rows: RowStore
+
+    async def pass_by(self, number: int) -> int:
+        """Store one more event that is of no concern here; its sequence."""
+        origin = Origin.root(f"p{number}", "tester")
+        subject = f"evt.bank.Account.p{number}"
+        await self.log.attempt(Commit(subject, 1, origin, "cim:t", "t", "2026", "cim:0", b"[]"), 0)
+        return await self.log.last()
 
     async def sell(self, customer: str, number: int, **more: Any) -> int:
         """Store one more event; its sequence."""
@@ -137,9 +153,11 @@ async def opened(
     projectors = {str(kind): Projector(kind, store, log, clock, lambda _: None) for kind in kinds}
     tasks = [asyncio.create_task(projector.run()) for projector in projectors.values()]
     try:
-        yield Shop(log, composition, Answers(projectors, store, log, clock, seconds))
+        answers = Answers(projectors, store, log.last, clock, seconds)
+        yield Shop(log, composition, answers, store)
     finally:
         HANGS.set()
+        answers.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -255,6 +273,12 @@ async def test_a_declared_query_answers_from_the_rows_of_its_projections(open_sh
     assert asked(shop, gifts, *events, customer="Bob") == ["o2", "o2"]
 
 
+async def test_a_query_reads_one_projection_twice_at_a_time(open_shop: Shop) -> None:
+    last = await stock(open_shop)
+    answer = await open_shop.query("shop.pairs", reached=last)
+    assert answer["answer"][:3] == ["o1 o2", "o2 o0", "o0 o4"]
+
+
 async def test_rows_that_do_not_get_there_are_told_with_how_far_they_are(open_shop: Shop) -> None:
     last = await stock(open_shop)
     said = f"shop.lines is at {last} and not at {last + 1}, the log ends at {last}: not within 0.05 s"
@@ -269,6 +293,19 @@ async def test_rows_that_do_not_get_there_are_told_with_how_far_they_are(open_sh
     answer = await open_shop.ask()
     assert (answer["sequence"], answer["behind"], len(answer["rows"])) == (last, 1, 9)
     assert "no customer of ours" in answer["stopped"]
+
+
+async def test_what_concerns_no_row_is_held_by_them_all_the_same(open_shop: Shop) -> None:
+    """Whoever has a receipt of another entity's command reads on: the rows are as far, nothing is written."""
+    last = await stock(open_shop)
+    await open_shop.ask(reached=last)
+    for number in range(20):
+        sequence = await open_shop.pass_by(number)
+        told = await open_shop.ask(reached=sequence)
+        assert (told["sequence"], told["last"], told["behind"], names(told)) == (sequence, sequence, 0, ALL)
+        assert (await open_shop.query("shop.gifts", customer="Bob", reached=sequence))["sequence"] == sequence
+    async with opened(open_shop.rows, open_shop.log, fold=False) as other:
+        assert names(await other.ask(reached=sequence)) == ALL
 
 
 async def test_a_wait_ends_when_the_rows_get_there(open_shop: Shop) -> None:
@@ -310,7 +347,7 @@ async def test_rows_of_other_code_answer_no_declared_query(open_shop: Shop, rows
     other.query(gifts)
     composition = compose([other])
     await open_shop.ask(reached=9)
-    answers = Answers({}, rows, open_shop.log, SystemClock(), 5.0)
+    answers = Answers({}, rows, open_shop.log.last, SystemClock(), 5.0)
     kind = composition.query("shop.gifts")
     with pytest.raises(RowsUnreadable, match=r"shop\.lines: its rows are not folded by this code"):
         await answers.answer(kind, kind.asked({}))

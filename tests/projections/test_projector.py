@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from cim.contract.projection import ProjectionType
 from cim.log.release import release
 from cim.ports.rows import Place, RowStore
 from cim.projections.database import Database
+from cim.projections.folding import Folding
 from cim.projections.projector import ProjectionStopped, Projector
 from cim.projections.reading import RowsUnreadable, Standing, read_rows, standing
 from cim.testing.clock import HandClock
@@ -288,6 +291,64 @@ async def test_what_is_no_event_of_an_entity_is_passed_over(folder: Folder) -> N
     await log.intrude("evt.library", {}, b"")
     await store(log, commit(Returned("b2")), commit(Lent("b3", "Ada")))
     assert await folder.fold(log, kind) == [{"reader": "Ada", "loans": 1}]
+
+
+def nothing_of_theirs(number: int) -> Commit:
+    """A commit of an entity whose events no projection here folds."""
+    return replace(commit(Lent(f"m{number}", "Ada")), subject=f"evt.archive.Map.m{number}")
+
+
+async def test_what_concerns_no_row_is_not_written_at_once_and_how_far_they_are_is_known(
+    folder: Folder,
+) -> None:
+    log, kind = MemoryLog(), kind_of(borrowers)
+    await store(log, commit(Lent("b1", "Ada")), nothing_of_theirs(1), nothing_of_theirs(2))
+    all_of_it = [one async for one in log.read(">")]
+    with ThreadPoolExecutor(1) as thread:
+        database = await asyncio.wrap_future(thread.submit(Database.open, folder.place(kind), kind))
+        folding = Folding(database, kind, thread)
+        await folding.take(all_of_it[:1])
+        await folding.take(all_of_it[1:2])
+        assert (folding.shown, standing(folder.place(kind)).sequence) == (2, 1)
+        assert folding.reach.of(kind.version, 1) == 2
+        assert folding.reach.of(kind.version, 0) == 0, "somebody folds them anew"
+        assert folding.reach.of("other code", 1) == 1
+        assert folding.behind.is_set()
+        await folding.mark()
+        assert not folding.behind.is_set()
+        assert standing(folder.place(kind)).sequence == 2
+        await folding.take(all_of_it[2:])
+        folding.close()
+    assert standing(folder.place(kind)).sequence == 3, "it is written down at the end"
+    assert folder.rows(kind) == [{"reader": "Ada", "loans": 1}]
+
+
+async def test_how_far_they_are_is_written_down_a_moment_later(folder: Folder) -> None:
+    log, kind = MemoryLog(), kind_of(borrowers)
+    async with folder.folding(log, kind) as (projector,):
+        for number in range(1, 5):
+            await store(log, nothing_of_theirs(number))
+            await projector.reached(number)
+            while standing(folder.place(kind)).sequence < number:  # noqa: ASYNC110 - as others see it
+                await asyncio.sleep(0.001)
+
+
+async def test_rows_that_were_folded_anew_are_as_far_as_the_ones_that_they_replace(folder: Folder) -> None:
+    log, kind = MemoryLog(), kind_of(borrowers)
+    await store(log, commit(Lent("b1", "Ada")), *map(nothing_of_theirs, range(5)))
+    await folder.fold(log, kind)
+    newer = otherwise()
+    with ThreadPoolExecutor(1) as thread:
+        database = await asyncio.wrap_future(thread.submit(Database.open, folder.place(newer), newer))
+        folding = Folding(database, newer, thread)
+        for one in [one async for one in log.read(">")]:
+            await folding.take([one])
+            assert folding.shown == standing(folder.place(kind)).sequence == 6
+            assert folding.reach.of(newer.version, 1) == 1, "those that are shown are of older code"
+        await folding.take([])
+        assert (folding.shown, folding.anew, standing(folder.place(newer)).sequence) == (6, False, 6)
+        folding.close()
+    assert folder.rows(newer) == [{"reader": "Ada", "books": ["b1"]}]
 
 
 def test_a_file_that_was_only_just_made_has_no_rows_yet(files: Folder) -> None:

@@ -58,15 +58,19 @@ class ProjectionType:
         """Whether any event that it folds has personal fields."""
         return any(personal_fields(kind) for events in self.sources.values() for kind in events.values())
 
+    def concerns(self, commit: Commit) -> bool:
+        """Whether a commit can hold an event that the projection folds."""
+        return kind_of(commit.subject) in self.sources and not isinstance(commit, Stranger)
+
     def events(self, commit: Commit, body_of: Callable[[Commit], bytes] | None = None) -> Iterator[Event]:
         """The events of a commit that the projection folds; :class:`CimError` for an unreadable one.
 
         ``body_of`` gives a commit's body with plain values: as it stands, where it is left out.
         """
-        kind = None if isinstance(commit, Stranger) else kind_of(commit.subject)
-        known = None if kind is None else self.sources.get(kind)
-        if known is None:
+        kind = kind_of(commit.subject)
+        if kind is None or not self.concerns(commit):
             return
+        known = self.sources[kind]
         shapes = known_shapes(tuple(known.values()))
         for item in codec.unread(commit.body if body_of is None else body_of(commit)):
             if item.type in shapes.names:

@@ -28,6 +28,7 @@ from cim.leaf.rows import row_store
 from cim.leaf.workers import Workers
 from cim.log.backoff import outlast
 from cim.log.consumer import consume
+from cim.log.end import LogEnd
 from cim.log.erasure import settle
 from cim.log.grouped import Grouped
 from cim.log.sealing import Sealing
@@ -56,6 +57,7 @@ class Node:
     composition: Composition
     client: Client
     log: Log
+    end: LogEnd
     blobs: NatsBlobs
     world: World
     schedule: Schedule
@@ -116,20 +118,21 @@ async def join(
         world = _world(machine, composition, log, sealing, clock)
         world.when_erased(lambda person, _: destroy(person))
         writer = Writer(world, log, clock, machine.source, tell, sealing)
-        store = row_store(machine)
+        store, end = row_store(machine), LogEnd(log)
         projectors = {str(kind): Projector(kind, store, log, clock, tell, sealing) for kind in projections}
         node = Node(
             machine=machine,
             composition=composition,
             client=client,
             log=log,
+            end=end,
             blobs=blobs,
             world=world,
             schedule=Schedule(
                 world, writer, systems, workers, clock, count, machine.systems, machine.limits.tries
             ),
             projections=projectors,
-            answers=Answers(projectors, store, log, clock, machine.limits.query_seconds, sealing),
+            answers=Answers(projectors, store, end.last, clock, machine.limits.query_seconds, sealing),
             sealing=sealing,
             reactor=Reactor(processes, log, clock, machine.source, tell, sealing),
         )
@@ -139,7 +142,10 @@ async def join(
             workers.open(count),
             *(projector.run() for projector in projectors.values()),
         ):
-            yield node
+            try:
+                yield node
+            finally:
+                node.answers.close()
 
 
 def _tell_what_stands_still(composition: Composition, names: Set[str], tell: Tell) -> None:
@@ -201,10 +207,15 @@ async def _follow(node: Node, clock: Clock, tell: Tell) -> None:
     """Take in the log as it comes: the world first, then what processes have to do."""
 
     async def take(batch: list[Commit]) -> None:
+        node.end.take(batch)
         await node.world.take(batch)
         await node.reactor.take(batch)
 
-    await consume(node.log, clock, 0, take, lambda reason: tell(f"following the log: {reason}"))
+    def lose(reason: str) -> None:
+        node.end.lose()
+        tell(f"following the log: {reason}")
+
+    await consume(node.log, clock, 0, take, lose)
 
 
 async def _open_log(machine: Machine, client: Client) -> Log:

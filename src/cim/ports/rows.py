@@ -99,7 +99,7 @@ class Session(Protocol):
         ...
 
 
-class Place(Protocol):
+class Readable(Protocol):
     """Where the rows of one projection are; as text, so that a person finds it."""
 
     @property
@@ -107,18 +107,35 @@ class Place(Protocol):
         """The projection's, ``context.name``."""
         ...
 
-    def open(self, layout: Layout, *, wiping: bool) -> Session:
-        """A connection for writing; the place is made where it is missing, cannot be read, or has another
-        layout. With ``wiping`` what is overwritten there must not stay readable, as far as that can be."""
-        ...
-
     def look(self, until: Deadline = NEVER) -> AbstractContextManager[Session | None]:
         """The place as it stands at one moment, for reading; None where nothing is there yet. Raises
         :class:`TooLate` where a statement is not over in time."""
         ...
 
+
+class Place(Readable, Protocol):
+    """Where the rows of one projection are written."""
+
+    def open(self, layout: Layout, *, wiping: bool) -> Session:
+        """A connection for writing; the place is made where it is missing, cannot be read, or has another
+        layout. With ``wiping`` what is overwritten there must not stay readable, as far as that can be."""
+        ...
+
     def discard(self) -> None:
         """Throw the place away: what it held is in the log."""
+        ...
+
+
+class Reader(Protocol):
+    """Who looks at places again and again: what a look takes is kept for the next one. Not for two threads
+    at a time."""
+
+    def place(self, name: str) -> Readable:
+        """The place of the projection ``context.name``."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is kept."""
         ...
 
 
@@ -131,4 +148,8 @@ class RowStore(Protocol):
 
     def names(self) -> list[str]:
         """The projections that have a place."""
+        ...
+
+    def reader(self) -> Reader:
+        """One who looks at them again and again."""
         ...

@@ -67,7 +67,10 @@ class Checkpoint:
 
 
 class Database:
-    """The open place of one projection. Not for two threads at a time."""
+    """The open place of one projection. Not for two threads at a time.
+
+    ``folding`` is the table that is folded, ``written`` how far its checkpoint is.
+    """
 
     def __init__(self, session: Session, kind: ProjectionType, sealing: Sealing | None = None) -> None:
         self._session, self._kind, self._sealing = session, kind, sealing or Sealing()
@@ -75,7 +78,7 @@ class Database:
         with session.writing():
             self.folding = self._choose()
         self._table = StoredTable(session, kind, self.folding, self._sealing)
-        self._sequence = self.checkpoint.sequence
+        self.written = self.checkpoint.sequence
         self._passed: set[int] = set()
 
     @classmethod
@@ -136,12 +139,25 @@ class Database:
         """Leave out the commit at this sequence: it was released."""
         self._passed.add(sequence)
 
-    def switch(self) -> None:
-        """Put the rows that were folded anew in the place of the old ones, if there are such."""
+    def mark(self, last: Commit) -> None:
+        """Write down that the rows hold everything up to this commit: nothing since the checkpoint concerned
+        them."""
+        with self._session.writing():
+            self._mark(last)
+
+    def _mark(self, last: Commit | None) -> None:
+        found = self._expect()
+        if last is not None and last.sequence > found.sequence:
+            self._session.run(_WRITE, (last.sequence, last.digest, found.stopped, self.folding))
+            self.written = last.sequence
+
+    def switch(self, last: Commit | None = None) -> None:
+        """Put the rows that were folded anew in the place of the old ones, if there are such; they are marked
+        as :meth:`mark` does it."""
         if self.folding == SHOWN:
             return
         with self._session.writing():
-            self._expect()
+            self._mark(last)
             self._session.run(f"DROP TABLE {quoted(SHOWN)}")
             self._session.run(f"ALTER TABLE {quoted(NEXT)} RENAME TO {quoted(SHOWN)}")
             self._session.run("DELETE FROM cim_checkpoint WHERE rows = ?", (SHOWN,))
@@ -155,7 +171,7 @@ class Database:
         """Forget the rows that are being folded: the log is another one than they were folded from."""
         with self._session.writing():
             self._make(self.folding)
-        self._sequence = 0
+        self.written = 0
 
     def close(self) -> None:
         """Let go of the place."""
@@ -200,7 +216,7 @@ class Database:
             if left:
                 sequence, digest = left[-1].sequence, left[-1].digest
             self._session.run(_WRITE, (sequence, digest, stopped, self.folding))
-        self._sequence = sequence
+        self.written = sequence
 
     def _words_of(self, error: Exception) -> str:
         """Why a commit cannot be folded, as it stays in the file and on the leaf's output."""
@@ -213,6 +229,6 @@ class Database:
         found = self.read(self.folding)
         if found is None or found.version != self._kind.version:
             raise Superseded(f"{self._kind}: another process folds these rows by other code")
-        if found.sequence < self._sequence:
+        if found.sequence < self.written:
             raise Superseded(f"{self._kind}: another process folds these rows from the log's beginning")
         return found

@@ -1,10 +1,10 @@
 """Keeping one projection's rows up to date: the log followed, batch by batch, for ever."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from typing import Any
 
 from cim.contract.envelope import Commit
 from cim.contract.projection import ProjectionType
@@ -17,7 +17,11 @@ from cim.log.sealing import Sealing
 from cim.ports.clock import Clock
 from cim.ports.log import Log
 from cim.ports.rows import RowsFailed, RowsRuined, RowStore
-from cim.projections.database import SHOWN, Database, Superseded, Unfoldable
+from cim.projections.database import Database, Superseded, Unfoldable
+from cim.projections.folding import Folding, Reach
+
+MARKED = 0.25
+"""Seconds after which it is written down how far rows are, where no commit concerned them meanwhile."""
 
 SINCE = "+"
 """What divides the version of the code that folded some rows from the last erasure that it knew of."""
@@ -46,7 +50,8 @@ class Projector:
 
     ``sequence`` is how far the rows are that can be read; ``stopped`` why they go no further, if they do
     not; ``anew`` whether they may be other code's, while this one's are folded beside them. The place is
-    written in a thread of its own, so that nobody waits for the disk.
+    written in a thread of its own, so that nobody waits for the disk. What concerns none of the rows is not
+    worth a transaction: how far they are is written down a moment later, or with what comes then.
     """
 
     def __init__(
@@ -65,8 +70,14 @@ class Projector:
         self.anew = True
         self._place = store.place(str(kind))
         self._log, self._clock, self._tell = log, clock, tell
+        self._folding: Folding | None = None
         self._released: set[int] = set()
         self._progress = asyncio.Condition()
+
+    @property
+    def reach(self) -> Reach:
+        """How far the rows are beyond what their place says."""
+        return Reach() if self._folding is None or self.anew else self._folding.reach
 
     async def run(self) -> None:
         """Follow the log until cancelled.
@@ -116,7 +127,6 @@ class Projector:
             await self._progress.wait_for(done)
 
     async def _follow(self, thread: ThreadPoolExecutor) -> None:
-        loop = asyncio.get_running_loop()
         kind = await self._as_erased()
         opening = thread.submit(Database.open, self._place, kind, self._sealing)
         try:
@@ -124,35 +134,38 @@ class Projector:
         except asyncio.CancelledError:
             opening.add_done_callback(_close_unused)
             raise
+        self._folding = folding = Folding(database, kind, thread)
         try:
             if not await outlast(lambda: self._stands(database), self._clock):
                 self._tell(f"{self.kind}: its rows are of another log than this one: they are folded anew")
-                await loop.run_in_executor(thread, database.begin_anew)
+                await folding.work(database.begin_anew)
             for sequence in self._released:
                 database.pass_over(sequence)
-            await self._moved(database)
-
-            async def take(batch: list[Commit]) -> None:
-                if self.kind.personal and any(map(self._is_news, batch)):
-                    self.anew = True
-                    raise _PersonErased
-                work = partial(database.take, batch) if batch else database.switch
-                try:
-                    await loop.run_in_executor(thread, work)
-                except Unfoldable:
-                    await self._moved(database)
-                    raise
-                await self._moved(database)
-
-            await consume(
-                self._log,
-                self._clock,
-                database.checkpoint.sequence,
-                take,
-                lambda reason: self._tell(f"{self.kind}: {reason}"),
-            )
+            await self._moved(folding)
+            await _until_one_ends(self._take_all(folding, database.written), self._mark(folding))
         finally:
-            thread.submit(database.close)
+            folding.close()
+
+    async def _take_all(self, folding: Folding, after: int) -> None:
+        async def take(batch: list[Commit]) -> None:
+            if self.kind.personal and any(map(self._is_news, batch)):
+                self.anew = True
+                raise _PersonErased
+            try:
+                await folding.take(batch)
+            finally:
+                await self._moved(folding)
+
+        await consume(
+            self._log, self._clock, after, take, lambda reason: self._tell(f"{self.kind}: {reason}")
+        )
+
+    async def _mark(self, folding: Folding) -> None:
+        """Write down now and then how far the rows are that nothing concerns."""
+        while True:
+            await folding.behind.wait()
+            await self._clock.sleep(MARKED)
+            await folding.mark()
 
     async def _discard(self) -> None:
         try:
@@ -205,8 +218,8 @@ class Projector:
                 self.stopped = None
         self._released.add(commit.sequence)
 
-    async def _moved(self, database: Database) -> None:
-        self.sequence, self.anew = database.shown, database.folding != SHOWN
+    async def _moved(self, folding: Folding) -> None:
+        self.sequence, self.anew = folding.shown, folding.anew
         await self._notify()
 
     async def _notify(self) -> None:
@@ -217,3 +230,16 @@ class Projector:
         self._tell(f"projection {self.kind} stopped: {reason}")
         self.stopped = reason
         await self._notify()
+
+
+async def _until_one_ends(*work: Coroutine[Any, Any, None]) -> None:
+    """Work side by side; where one ends, which is by its error, the others are given up."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()

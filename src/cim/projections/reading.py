@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -13,8 +13,9 @@ from cim.contract.projection import ProjectionType
 from cim.domain.errors import CimError
 from cim.domain.projection import Row
 from cim.log.sealing import Sealing
-from cim.ports.rows import NEVER, Deadline, Place, RowsFailed, RowsRuined, Session, TooLate
+from cim.ports.rows import NEVER, Deadline, Readable, RowsFailed, RowsRuined, Session, TooLate
 from cim.projections.database import NEXT, SHOWN, place_of
+from cim.projections.folding import Reach
 from cim.projections.selection import Selection, key_of_text
 from cim.projections.table import ROW, Column, row_place
 
@@ -54,6 +55,11 @@ class Moment:
     until: Deadline = NEVER
     opened: Callable[[Plain], Plain] | None = None
 
+    def reaching(self, reach: Reach) -> "Moment":
+        """The same rows, which are as far as is known beyond what is written beside them."""
+        sequence = reach.of(self.version, self.standing.sequence)
+        return replace(self, standing=replace(self.standing, sequence=sequence))
+
     def select(self, selection: Selection) -> Iterator[Plain]:
         """The chosen rows as plain data, each read when it is asked for."""
         if self.session is None or not self.columns:
@@ -85,14 +91,14 @@ class StoredRows:
         return (codec.typed(plain, self._kind.row) for plain in self._moment.select(selection))
 
 
-def standing(place: Place) -> Standing:
+def standing(place: Readable) -> Standing:
     """How far a projection is; 0 where nothing was folded yet. Raises :class:`RowsUnreadable`."""
     with moment(place) as found:
         return found.standing
 
 
 def read_rows(
-    place: Place, key: Sequence[str] = (), sealing: Sealing | None = None
+    place: Readable, key: Sequence[str] = (), sealing: Sealing | None = None
 ) -> tuple[Standing, list[Plain]]:
     """The rows as plain data in the order of their key, and how far they are folded, both of one moment.
 
@@ -107,7 +113,7 @@ def read_rows(
 
 @contextmanager
 def moment(
-    place: Place, until: Deadline = NEVER, opened: Callable[[Plain], Plain] | None = None
+    place: Readable, until: Deadline = NEVER, opened: Callable[[Plain], Plain] | None = None
 ) -> Iterator[Moment]:
     """The rows of a place as they stand now, read until a deadline, personal values ``opened``.
 
@@ -129,8 +135,14 @@ def _moment(session: Session | None, until: Deadline, opened: Callable[[Plain], 
         return Moment(Standing(0, None))
     asked = session.each("SELECT rows, sequence, stopped, version, columns FROM cim_checkpoint")
     found = {rows: told for rows, *told in asked}
-    sequence, stopped, version, written = found.get(SHOWN, (0, None, "", b"[]"))
+    sequence, stopped, version, written = found.get(SHOWN, (0, None, "", "[]"))
     anew, newer = found[NEXT][:2] if NEXT in found else (None, None)
-    columns = msgspec.json.decode(written, type=tuple[Column, ...])
+    columns = _columns(written)
     # Where newer code stopped, too, its reason is the one to act on.
     return Moment(Standing(sequence, newer or stopped, anew), version, columns, session, until, opened)
+
+
+@lru_cache(maxsize=1024)
+def _columns(written: str | bytes) -> tuple[Column, ...]:
+    """The columns of a table as its checkpoint tells them."""
+    return msgspec.json.decode(written, type=tuple[Column, ...])

@@ -7,7 +7,7 @@ take its place meanwhile.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -103,19 +103,8 @@ class PostgresPlace:
     @contextmanager
     def look(self, until: Deadline = NEVER) -> Iterator[PostgresSession | None]:
         """See :class:`cim.ports.rows.Place`."""
-        with _translated(f"{self}: "), psycopg.connect(self.url, connect_timeout=5) as connection:
-            connection.autocommit = True
-            _enter(connection, self.schema)
-            if until.left() < 1e6:
-                connection.execute(f"SET statement_timeout = {int(until.left() * 1000) + 1}")
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            try:
-                # First of all, since a moment begins with the first statement that reads.
-                connection.execute(f'LOCK TABLE "{_SHOWN}" IN ACCESS SHARE MODE')
-            except (errors.UndefinedTable, errors.InvalidSchemaName):
-                yield None
-            else:
-                yield PostgresSession(connection)
+        with closing(PostgresReader(self.url)) as reader, reader.look(self, until) as session:
+            yield session
 
     def discard(self) -> None:
         """See :class:`cim.ports.rows.Place`."""
@@ -145,6 +134,85 @@ class PostgresPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptPlace:
+    """Fulfils :class:`cim.ports.rows.Readable` by the connection of a reader."""
+
+    reader: "PostgresReader"
+    place: PostgresPlace
+
+    @property
+    def name(self) -> str:
+        """See :class:`cim.ports.rows.Readable`."""
+        return self.place.name
+
+    def __str__(self) -> str:
+        return str(self.place)
+
+    def look(self, until: Deadline = NEVER) -> AbstractContextManager[PostgresSession | None]:
+        """See :class:`cim.ports.rows.Readable`."""
+        return self.reader.look(self.place, until)
+
+
+class PostgresReader:
+    """Fulfils :class:`cim.ports.rows.Reader` by a connection for each look that is under way."""
+
+    def __init__(self, url: str, machine: str = "") -> None:
+        self._url, self._machine = url, machine
+        self._idle: list[psycopg.Connection[tuple[Any, ...]]] = []
+
+    def place(self, name: str) -> KeptPlace:
+        """See :class:`cim.ports.rows.Reader`."""
+        return KeptPlace(self, PostgresRows(self._url, self._machine).place(name))
+
+    @contextmanager
+    def look(self, place: PostgresPlace, until: Deadline) -> Iterator[PostgresSession | None]:
+        """See :class:`cim.ports.rows.Readable`."""
+        with _translated(f"{place}: "):
+            connection = self._begun(place.schema, until)
+            try:
+                try:
+                    # First of all, since a moment begins with the first statement that reads.
+                    connection.execute(f'LOCK TABLE "{_SHOWN}" IN ACCESS SHARE MODE')
+                except (errors.UndefinedTable, errors.InvalidSchemaName):
+                    yield None
+                else:
+                    yield PostgresSession(connection)
+                connection.execute("ROLLBACK")
+            except BaseException:
+                connection.close()
+                raise
+            self._idle.append(connection)
+
+    def _begun(self, schema: str, until: Deadline) -> "psycopg.Connection[tuple[Any, ...]]":
+        """A connection in a transaction that reads."""
+        late = int(until.left() * 1000) + 1 if until.left() < 1e6 else 0
+        begin = sql.SQL(
+            "SET search_path TO {}; SET statement_timeout = {}; "
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        ).format(sql.Identifier(schema), sql.Literal(late))
+        while self._idle:
+            kept = self._idle.pop()
+            try:
+                kept.execute(begin)
+            except psycopg.OperationalError:  # its server was away meanwhile
+                kept.close()
+            else:
+                return kept
+        made = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+        try:
+            made.execute(begin)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def close(self) -> None:
+        """See :class:`cim.ports.rows.Reader`."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+@dataclass(frozen=True, slots=True)
 class PostgresRows:
     """Fulfils :class:`cim.ports.rows.RowStore` by a database; ``machine`` keeps two machines in it apart."""
 
@@ -164,6 +232,10 @@ class PostgresRows:
             found = [name for (name,) in connection.execute(asked, (f"{_MARK}%",))]
         parts = [name.rsplit(".", 2) for name in found]
         return [f"{part[1]}.{part[2]}" for part in parts if len(part) == 3 and part[0] == self.machine]
+
+    def reader(self) -> PostgresReader:
+        """See :class:`cim.ports.rows.RowStore`."""
+        return PostgresReader(self.url, self.machine)
 
 
 def creation(table: Table) -> str:

@@ -5,8 +5,9 @@ from pathlib import Path
 from cim.domain.component import Failed
 from cim.log.erasure import Erased
 from cim.log.release import Released
+from cim.log.retry import Retried
 from cim.testing.golden import golden
 
 
 def test_every_shape_that_the_machine_released_still_reads() -> None:
-    golden(Path(__file__).with_name("machine.golden.jsonl"), Released, Erased, Failed)
+    golden(Path(__file__).with_name("machine.golden.jsonl"), Released, Erased, Retried, Failed)

@@ -88,7 +88,7 @@ async def test_what_is_away_is_asked_again_until_it_is_there(start: Start) -> No
     assert await process.values() == {"n1": {"Upper": {"text": "A"}}}
     assert far.asked == ["a"] * 4
     assert len(await process.commits()) == 2, "what was tried in vain is not recorded"
-    assert process.schedule.trying() == []
+    assert process.schedule.trying(9) == []
     assert not process.schedule.working(await process.world.entities.get(ref("n1")))
 
 
@@ -114,12 +114,12 @@ async def test_meanwhile_others_go_on_and_it_is_told_what_waits_why_and_how_long
     await process.send(Write("n2", "b"), "c2")
     await process.until(process.world.reached(3))
     assert await process.values() == {"n1": {}, "n2": {"Upper": {"text": "B"}}}
-    assert process.schedule.trying() == [Trying(ref("n1"), "notes.upper", "not there", 1, 0.1)]
+    assert process.schedule.trying(9) == [Trying(ref("n1"), "notes.upper", "not there", 1, 0.1)]
     assert process.schedule.left == 1
     assert process.schedule.working(await process.world.entities.get(ref("n1"))) == ("notes.upper",)
     process.clock.move(0.1)
     await process.until(process.clock.until_asleep())
-    (one,) = process.schedule.trying()
+    (one,) = process.schedule.trying(9)
     assert (one.cause, one.tries, one.next) == ("ConnectionResetError: cut", 2, pytest.approx(0.2))
     process.clock.move(0.2)
     await process.idle()
@@ -135,7 +135,7 @@ async def test_a_new_input_is_another_run_and_is_made_at_once(start: Start) -> N
     await process.until(process.world.reached(2))
     assert await asyncio.to_thread(far.twice.wait, 10)
     await process.until(process.clock.until_asleep())
-    (one,) = process.schedule.trying()
+    (one,) = process.schedule.trying(9)
     assert (far.asked, one.tries) == (["a", "b"], 1)
     process.clock.move(0.1)
     await process.idle()

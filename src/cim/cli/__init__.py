@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "trace": "show everything that one command led to",
     "waiting": "list what failed, what is stopped and what is yet to be done",
     "release": "pass over the message that stops an entity, by an entry in the log that says why",
+    "retry": "let failed runs of a system be made again, by an entry in the log that says why",
     "erase": "make what is personal of one person unreadable for ever, by an entry in the log that says why",
     "diff": "show what changed on an entity between two sequences or times",
     "export": "write the whole log and the contents it names to a file",

@@ -2,11 +2,14 @@
 
 import argparse
 import shlex
+from collections import defaultdict
+from collections.abc import Iterable
 
 from cim.cli.output import print_json, print_table
 from cim.cli.place import find_machine, open_log, reach, run_until_stopped
 from cim.contract.composition import Composition, compose
 from cim.contract.stranger import Stranger
+from cim.doors.runs import AtWork, Trying, ask_runs
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.persons import reading
 from cim.leaf.rows import row_store
@@ -18,6 +21,9 @@ from cim.world.entity import Entity
 from cim.world.world import World
 
 Waiting = dict[str, str]
+MANY = 20
+"""Runs of one system that are due and told one by one."""
+
 MODULE = "a module that declares what is missing"
 COPY = "a copy of the log in which nothing is missing or changed"
 CODE = "changed code or a mended entity, at the next `cim up`"
@@ -48,29 +54,51 @@ async def _waiting(machine: Machine) -> list[Waiting]:
         async for commit in log.read(">"):
             world.apply(commit)
             pending.apply(commit)
+        at_work = [] if running is None else await ask_runs(client, "cli", running.pid)
     up = running is not None
     return [
-        *await waiting(world, composition, up=up),
+        *await waiting(world, composition, at_work, up=up),
         *waiting_processes(pending, up=up),
         *stopped_projections(machine),
     ]
 
 
-async def waiting(world: World, composition: Composition, *, up: bool) -> list[Waiting]:
-    """What waits in a world: stopped entities, failed runs, and systems that are due."""
-    found: list[Waiting] = []
+async def waiting(
+    world: World, composition: Composition, at_work: Iterable[AtWork] = (), *, up: bool
+) -> list[Waiting]:
+    """What waits in a world: stopped entities, failed runs, and systems that are due. Where many runs of a
+    system are due they are summed up, but for those that a process ``at_work`` tried in vain."""
+    found, due = list[Waiting](), defaultdict[str, list[str]](list)
+    tried = {(one.entity, one.system): (one, here) for here in at_work for one in here.trying}
     async for entity in world.entities.each():
         if entity.stopped is not None:
             found.append(_one(entity.name, "", "stopped", entity.stopped, _frees(entity)))
         for run in entity.failures:
-            found.append(_one(entity.name, run.system, "failed", run.cause, "a newer input of the system"))
-        for system in composition.systems:
-            if is_due(system, entity):
-                frees = "the running leaf is at it" if up else "`cim up`"
-                found.append(
-                    _one(entity.name, str(system), "due", "its inputs are newer than its outputs", frees)
-                )
+            if run.again is None:
+                found.append(_one(entity.name, run.system, "failed", run.cause, _retry(entity, run.system)))
+        for name in [str(system) for system in composition.systems if is_due(system, entity)]:
+            if (entity.name, name) in tried:
+                found.append(_tried(*tried[entity.name, name]))
+            else:
+                due[name].append(entity.name)
+    frees = "the running leaf is at it" if up else "`cim up`"
+    for name, entities in due.items():
+        lines = entities if len(entities) <= MANY else [f"{len(entities):,} entities"]
+        found += [_one(one, name, "due", "its inputs are newer than its outputs", frees) for one in lines]
     return found
+
+
+def _retry(entity: Entity, system: str) -> str:
+    """What lets a failed run be made again."""
+    command = f"cim retry {system} --entity {shlex.quote(entity.ref.id)} --reason TEXT"
+    return f"`{command}`, or a newer input of the system"
+
+
+def _tried(one: Trying, here: AtWork) -> Waiting:
+    """A run that finds away what it needs, as the process tells that is at it."""
+    when = f"in {one.next:.1f} s" if one.next else "now"
+    cause = f"{one.cause} (tried {one.tries} times, again {when})"
+    return _one(one.entity, one.system, "tried", cause, f"when that is over; {here.most} tries are made")
 
 
 def waiting_processes(pending: Pending, *, up: bool) -> list[Waiting]:

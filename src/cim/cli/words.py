@@ -98,6 +98,13 @@ def _release(command: ArgumentParser) -> None:
     command.add_argument("--reason", required=True, metavar="TEXT", help="why it may be passed over")
 
 
+def _retry(command: ArgumentParser) -> None:
+    command.add_argument("system", metavar="MODULE.system", help="such as documents.read")
+    command.add_argument("--entity", metavar="ID", help="the entity on which it failed")
+    command.add_argument("--all", action="store_true", help="all entities on which it failed")
+    command.add_argument("--reason", required=True, metavar="TEXT", help="why it may end otherwise this time")
+
+
 def _erase(command: ArgumentParser) -> None:
     command.add_argument("entity", metavar="CONTEXT.Entity", help="what the person is, such as shop.Customer")
     command.add_argument("id", metavar="ID", help="the person")
@@ -155,6 +162,7 @@ WORDS: Mapping[str, Callable[[ArgumentParser], None]] = {
     "topology": _topology,
     "trace": _trace,
     "release": _release,
+    "retry": _retry,
     "erase": _erase,
     "diff": _diff,
     "export": _export,

@@ -4,11 +4,13 @@ import argparse
 import asyncio
 
 from cim.adapters.nats.link import connect
+from cim.adapters.system import SystemEntropy
 from cim.cli.output import progress, tell
 from cim.cli.place import find_machine, run_until_stopped
 from cim.contract.composition import compose
 from cim.domain.errors import CimError
 from cim.doors.queries import QueryDoor
+from cim.doors.runs import serve_runs
 from cim.leaf.accounts import Credentials
 from cim.leaf.garbage import let_stay
 from cim.leaf.lock import find_running
@@ -48,6 +50,7 @@ async def _work(machine: Machine, modules: tuple[str, ...], leave: bool) -> None
         connect(running.url, user, f"work of {machine.name}", tell) as client,
         join(machine, client, composition, systems, tell, modules, projections) as node,
     ):
+        await serve_runs(client, node.schedule, SystemEntropy().new_id(), tell)
         await QueryDoor(composition, node.world, node.answers).serve(client, sorted(brought), tell)
         print(f"joined machine {machine.name} with {', '.join(map(str, parts))}", flush=True)
         await _catch_up(node)

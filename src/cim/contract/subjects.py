@@ -6,6 +6,7 @@
 | ``cmp.<context>.<Entity>.<id>.<owner>`` | component writes of one module on an entity |
 | ``cmd.<context>.<Entity>.<id>.<Command>.<sender>`` | a command, by request |
 | ``qry.<context>.<name>.<sender>`` | a query, by request |
+| ``runs.<sender>`` | what each process that runs systems is at, by request; all of them answer |
 | ``evt.cim.Person.<person>`` | that a person was erased |
 | ``live.<query>.<session>`` | changes of a live query |
 | ``cap.<contract>.<version>.<binding>.<operation>`` | a provider's operation, by request |
@@ -107,6 +108,11 @@ def parse_query(subject: str) -> tuple[str, str]:
 def query(context: str, name: str, sender: str) -> str:
     """The subject on which ``sender`` asks the query ``name``."""
     return f"qry.{context}.{name}.{sender}"
+
+
+def runs(sender: str) -> str:
+    """The subject on which ``sender`` asks all processes that run systems what they are at."""
+    return f"runs.{sender}"
 
 
 def live(name: str, session: str) -> str:

@@ -32,22 +32,23 @@ Trouble = Callable[[str], None]
 QUEUE = "door"
 
 
-async def serve(client: Client, subject: str, answer: Answer, trouble: Trouble) -> None:
+async def serve(client: Client, subject: str, answer: Answer, trouble: Trouble, queue: str = QUEUE) -> None:
     """Answer requests on a subject from now on, each in a task of its own, and in any case, until ``client``
-    is closed.
+    is closed. Of all who serve it under one ``queue`` one answers.
 
     An error is answered as ``{"error": TEXT}``, with ``"again": true`` where the log was not reached
     and the same request may be granted later. What a module's code raises is told to ``trouble``, too.
     """
-    door = _Door(lean_of(client), subject, answer, trouble)
+    door = _Door(lean_of(client), subject, answer, trouble, queue)
     await door.open()
 
 
 class _Door:
     """Hears a subject over the lean connection, and again over the next one when that is lost."""
 
-    def __init__(self, lean: Lean, subject: str, answer: Answer, trouble: Trouble) -> None:
+    def __init__(self, lean: Lean, subject: str, answer: Answer, trouble: Trouble, queue: str) -> None:
         self._lean, self._subject, self._answer, self._trouble = lean, subject, answer, trouble
+        self._queue = queue
         self._tasks: set[asyncio.Task[None]] = set()
         self._wire: Wire | None = None
         self._hears = False
@@ -59,7 +60,7 @@ class _Door:
                 break
             with suppress(LinkLost):
                 self._wire = await self._lean.wire()
-                await self._wire.serve(self, self._subject, QUEUE)
+                await self._wire.serve(self, self._subject, self._queue)
                 self._hears = True
                 break
             await asyncio.sleep(delay)

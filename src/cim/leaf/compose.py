@@ -23,6 +23,7 @@ from cim.doors.commands import CommandDoor
 from cim.doors.page import PageDoor
 from cim.doors.patience import PatientBlobs
 from cim.doors.queries import MACHINE, QueryDoor
+from cim.doors.runs import serve_runs
 from cim.leaf.accounts import Keys, machine_credentials, steward_credentials
 from cim.leaf.deciding import deciding
 from cim.leaf.garbage import let_go
@@ -252,6 +253,7 @@ async def _doors(
     queries = QueryDoor(node.composition, node.world, node.answers, live)
     contexts = (MACHINE, *(context.name for context in node.composition.contexts))
     await queries.serve(node.client, contexts, tell)
+    await serve_runs(node.client, node.schedule, entropy.new_id(), tell)
     page = PageDoor(
         page=Page(node.machine.name, "", running.websocket_ports, views, upload(node.composition)),
         sessions=PageSessions(ground.keys, tuple(views), clock),

@@ -16,13 +16,17 @@ from cim.contract.envelope import Origin
 from cim.contract.system import STATE, Read, SystemType
 from cim.world.entity import Cell, Entity
 
+RETRY = "retry"
+"""The name under which the entry that lets a run be made again stands among its inputs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One run to make: the system, and which values of the entity it is made from.
 
-    ``inputs`` names each value by the number of its commit; ``cause`` is the origin of the newest of
-    them; ``id`` is the same wherever this run is made.
+    ``inputs`` names each value by the number of its commit, and under :data:`RETRY` the entry that lets a
+    failed run be made again; ``cause`` is the origin of that, or of the newest value; ``id`` is the same
+    wherever this run is made.
     """
 
     system: SystemType
@@ -39,7 +43,7 @@ def is_due(system: SystemType, entity: Entity) -> bool:
     if not entity.exists or not all(_matches(read, entity) for read in system.reads):
         return False
     run = entity.runs.get(str(system))
-    if run is None:
+    if run is None or run.again is not None:
         return True
     return any(not entity.cells[source].made(source, run.inputs) for source in system.triggers)
 
@@ -50,8 +54,11 @@ def call(system: SystemType, entity: Entity) -> Call | None:
         return None
     used = {read.source: entity.cells[read.source] for read in system.reads if read.source in entity.cells}
     inputs = {name: number for source, cell in used.items() for name, number in cell.inputs(source)}
-    newest = max(used.values(), key=lambda cell: cell.sequence)
-    return Call(system, entity, inputs, newest.origin, run_id(system, entity, inputs))
+    cause = max(used.values(), key=lambda cell: cell.sequence).origin
+    run = entity.runs.get(str(system))
+    if run is not None and run.again is not None:
+        inputs[RETRY], cause = run.again.number, run.again.origin
+    return Call(system, entity, inputs, cause, run_id(system, entity, inputs))
 
 
 def arguments(call: Call) -> dict[str, Any]:

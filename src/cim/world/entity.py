@@ -50,9 +50,19 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """The entry in the log that lets a failed run be made again: its ``number`` counts the commits of the
+    subject that it stands on."""
+
+    number: int
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """The last run of a system on an entity: from which inputs, how it ended, in how many milliseconds, by
-    which version of the system. ``number`` counts the commits of the subject that records it."""
+    which version of the system. ``number`` counts the commits of the subject that records it. ``again`` is
+    what lets it be made again, if anything does."""
 
     system: str
     inputs: Mapping[str, int]
@@ -62,6 +72,7 @@ class Run:
     sequence: int
     version: str
     number: int
+    again: Again | None = None
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -122,12 +123,17 @@ class Schedule:
         at_work = sum(place.turn.lane is Lane.OLD for place in self._running.values())
         return max(0, self._looked - self._waiting.count(Lane.OLD) - at_work), self._to_look
 
-    def trying(self) -> list[Trying]:
-        """The runs that were tried in vain and are tried again."""
+    @property
+    def most_tries(self) -> int:
+        """How many tries are made of a run."""
+        return self._tries.most
+
+    def trying(self, most: int) -> list[Trying]:
+        """The runs that were tried in vain and are tried again, so many of them at the most."""
         now = self._clock.monotonic()
         return [
             Trying(ref, system, trial.cause, trial.tries, max(0.0, trial.when - now))
-            for (system, ref), trial in self._tries.known()
+            for (system, ref), trial in islice(self._tries.known(), most)
         ]
 
     async def idle(self) -> None:

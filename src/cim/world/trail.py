@@ -10,6 +10,7 @@ from cim.contract.stranger import Stranger
 from cim.contract.subjects import Ref, parse_stored
 from cim.log.erasure import erased
 from cim.log.release import released
+from cim.log.retry import retried
 from cim.log.sealing import Sealing
 from cim.ports.log import Log
 from cim.processes.step import Stopped, is_step, read_step, told
@@ -49,7 +50,7 @@ async def trail(log: Log, ref: Ref, sealing: Sealing | None = None) -> list[Trai
 def steps(commit: Commit, sealing: Sealing | None = None) -> Iterator[TrailStep]:
     """What one commit says happened."""
     try:
-        said, forgotten = released(commit), erased(commit)
+        said, forgotten, again = released(commit), erased(commit), retried(commit)
         items = codec.decode(commit.body if sealing is None else sealing.shown(commit))
     except codec.BadBody as error:
         yield _unread(commit, str(error))
@@ -63,6 +64,9 @@ def steps(commit: Commit, sealing: Sealing | None = None) -> Iterator[TrailStep]
     elif forgotten is not None:
         note = f"{forgotten.person}: {forgotten.reason}"
         yield TrailStep("command", "Erase", commit.origin.owner, commit.time, None, note, commit.sequence)
+    elif again is not None:
+        note = f"{again.system} is made again: {again.reason}"
+        yield TrailStep("command", "Retry", commit.origin.owner, commit.time, None, note, commit.sequence)
     else:
         yield from _said(commit, items)
 

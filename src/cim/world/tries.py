@@ -35,7 +35,7 @@ class Tries:
     """What is tried again, ``most`` times at the most."""
 
     def __init__(self, most: int = TRIES) -> None:
-        self._most = most
+        self.most = most
         self._known: dict[Key, Trial] = {}
         # Those that wait for their next try: beside them, the others are under way or wait for a worker.
         self._asleep: dict[Key, Trial] = {}
@@ -58,7 +58,7 @@ class Tries:
         if trial is None or trial.id != id:  # other inputs: another run
             trial = self._known[key] = Trial(id, turn, delays(FIRST, LONGEST))
         trial.tries, trial.cause = trial.tries + 1, cause
-        if trial.tries >= self._most:
+        if trial.tries >= self.most:
             self.forget(key)
             return trial.tries
         trial.when = now + next(trial.waits)

@@ -5,6 +5,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from cim.contract import codec
@@ -21,10 +22,11 @@ from cim.domain.message import Event
 from cim.log.chain import Head
 from cim.log.erasure import erased
 from cim.log.release import released
+from cim.log.retry import retried
 from cim.log.sealing import Sealing, holds_sealed, persons_in
 from cim.world.correction import corrected, derived_of
 from cim.world.entities import Entities
-from cim.world.entity import Cell, Correction, Entity, Run, cell
+from cim.world.entity import Again, Cell, Correction, Entity, Run, cell
 
 Listener = Callable[[Entity], None]
 History = Callable[[Ref], Awaitable[list[Commit]]]
@@ -192,7 +194,7 @@ class World:
 
     def _fold(self, entity: Entity, commit: Commit) -> None:
         head = entity.heads.get(commit.subject, Head()).advance(commit)
-        if released(commit) is not None or self._forgets(commit):
+        if released(commit) is not None or self._forgets(commit) or _tries_again(entity, commit):
             entity.heads[commit.subject] = head
             return
         _, owner = parse_stored(commit.subject)
@@ -302,6 +304,17 @@ def _components(
             yield from shapes.plain(item)
         except UnknownShape as error:
             raise CimError(f"sequence {commit.sequence}: component {error}") from error
+
+
+def _tries_again(entity: Entity, commit: Commit) -> bool:
+    """Whether a commit says that a failed run may be made again. Of another run it says nothing any more."""
+    said = retried(commit)
+    if said is None:
+        return False
+    run = entity.runs.get(said.system)
+    if run is not None and run.failed and run.again is None:
+        entity.runs[said.system] = replace(run, again=Again(commit.number, commit.origin))
+    return True
 
 
 def ref_of(subject: str) -> Ref:

@@ -19,7 +19,7 @@ from cim.log.chain import Head
 from cim.log.sealing import Sealing
 from cim.ports.clock import Clock, stamp
 from cim.ports.log import Log
-from cim.world.due import Call, arguments, is_due
+from cim.world.due import RETRY, Call, arguments, is_due
 from cim.world.entity import Cell
 from cim.world.world import FAILED, World
 
@@ -115,7 +115,7 @@ def _person_of(call: Call) -> Ref | None:
 
 def _inputs_hold(call: Call) -> bool:
     """Whether the values that the run was made from are still those of the entity."""
-    cells, sources = call.entity.cells, {name.partition("/")[0] for name in call.inputs}
+    cells, sources = call.entity.cells, {name.partition("/")[0] for name in call.inputs} - {RETRY}
     return all(source in cells and cells[source].made(source, call.inputs) for source in sources)
 
 

@@ -47,6 +47,10 @@ class Rows:
         """A bar on our time over another one."""
         self._bar(name, shown(ours), shown(beside), ours / beside, f"≤ {aim:g}", ours / beside <= aim)
 
+    def share(self, name: str, ours: float, limit: float) -> None:
+        """Our rate beside a limit, of which no share was aimed at."""
+        self.bars.append((name, shown(ours), shown(limit), f"{ours / limit:.2f}", "", ""))
+
     def under(self, name: str, ours: float, aim: float) -> None:
         """A bar on our time alone."""
         self._bar(name, shown(ours), "", None, f"< {aim:g}", ours < aim)

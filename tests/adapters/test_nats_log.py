@@ -211,6 +211,24 @@ async def test_a_history_of_large_messages_is_followed_without_losing_the_link(n
     assert max(sizes) <= 2 * 16 << 20
 
 
+async def test_a_long_history_of_small_messages_is_followed_without_losing_the_link(
+    leaf: BareLeaf, nats_log: NatsLog
+) -> None:
+    """A request ends when it has brought all its messages, which is no trouble."""
+    async with connect(leaf.server.url, leaf.user, "writer") as client:
+        small = commit("evt.documents.Document.small", "small")
+        for _ in range(5_000):
+            await client.publish(small.subject, small.body, headers=small.headers())
+        await client.flush()
+    seen = 0
+    async with asyncio.timeout(DEADLINE):
+        async for batch in nats_log.follow(0):
+            seen += len(batch)
+            if seen == 5_000:
+                break
+    assert seen == 5_000
+
+
 async def test_a_log_whose_connection_is_closed_says_that_the_link_is_lost(leaf: BareLeaf) -> None:
     async with connect(leaf.server.url, leaf.user, "short") as client:
         log = await NatsLog.open(client)

@@ -43,8 +43,9 @@ UNHEARD, UNHEARD_FOR = 50, 0.02
 """In a cluster it takes a moment until all nodes know of a new consumer: how often it is asked again where
 nobody heard of it yet, and after how many seconds."""
 
-_FULL = b"Message Size Exceeds MaxBytes"
-"""What the server says where a request has brought as many bytes as it may: there may be more."""
+_BROUGHT = (b"Message Size Exceeds MaxBytes", b"Batch Completed")
+"""What the server says where a request has brought as many bytes as it may, or as many messages and could
+bring more bytes: there may be more."""
 
 _PLACE = re.compile(rb"\r\nNats-Subject: ([^\r]+)\r\nNats-Sequence: ([0-9]+)\r\n")
 
@@ -217,7 +218,7 @@ class Pull(_Arrivals[Commit]):
                 self.wanted = 0
             case b"404" | b"408":
                 self._asked_in_vain(block)
-            case b"409" if block[13:].startswith(_FULL):
+            case b"409" if block[13:].startswith(_BROUGHT):
                 self._asked_in_vain(block)
             case _:
                 self._fail(f"the log's consumer ended: {block[9:80].decode(errors='replace')}")

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import world_size
 from world import SIDES, TINY, measure, tables
 from world_sides import world
 
@@ -27,3 +28,11 @@ async def test_calls_are_told_by_the_names_of_what_was_published(tmp_path: Path)
             while await side.outputs() < 2:  # noqa: ASYNC110  # it is another process that writes them
                 await asyncio.sleep(0.01)
         assert {one.name for one in await side.calls()} == {"one", "two"}
+
+
+async def test_the_bench_of_the_size_starts_changes_and_joins(tmp_path: Path) -> None:
+    size = await world_size.measure(tmp_path, 20, world_size.TINY)
+    assert len(size.row()) == len(world_size.COLUMNS)
+    assert len(size.changes.each) == 10
+    world_size.draw([size, size], tmp_path / "size.svg")
+    assert (tmp_path / "size.svg").read_text().startswith("<?xml")

@@ -20,7 +20,8 @@ ACTORS = LOG | {"actors"}
 WORLD = ACTORS | {"world", "projections", "processes"}
 VIEWS = WORLD | {"views", "agents"}
 DOORS = VIEWS | {"doors"}
-LEAF = DOORS | {"leaf", "adapters", "providers"}
+CAPABILITIES = PORTS | {"log", "capabilities", "adapters"}
+LEAF = DOORS | {"leaf", "capabilities", "adapters", "providers"}
 
 LADDER = {
     "__init__": DOMAIN,
@@ -33,6 +34,7 @@ LADDER = {
     **dict.fromkeys(("world", "projections", "processes"), WORLD),
     **dict.fromkeys(("views", "agents"), VIEWS),
     "doors": DOORS,
+    "capabilities": CAPABILITIES,
     "leaf": LEAF,
     "cli": LEAF | {"cli"},
     **dict.fromkeys(("adapters", "providers"), PORTS),

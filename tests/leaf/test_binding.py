@@ -8,11 +8,11 @@ from typing import Any, Protocol, cast
 import pytest
 
 from cim import Blobs, Capability, Changed, Command, Component, Context, Event, State
+from cim.capabilities.terms import Over
 from cim.contract.composition import compose
 from cim.contract.system import SystemType
 from cim.domain.errors import CimError, Failure, Misdeclared
 from cim.leaf.binding import RECORD, Binding
-from cim.leaf.bound import Over
 from cim.leaf.machine import Machine
 
 shop = Context("shop")

@@ -15,6 +15,8 @@ COMMANDS: dict[str, str] = {
     "up": "run a machine: its leaf, its systems and its page",
     "keys": "make the keys by which the hosts of a cluster know each other",
     "work": "join a running machine as a second process with more modules",
+    "provide": "provide a contract over NATS as one of its instances",
+    "providers": "list who provides what over NATS, since when, and what they have to do",
     "send": "send a command to an entity",
     "show": "show entities with their state and components, or processes with what they wait for",
     "rows": "print the rows of a projection, or how far each projection is",
@@ -52,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     }
     for name, one in made.items():
         one.add_argument("--machine", metavar="DIR", help="the machine's folder")
-        if name not in ("up", "work", "keys"):
+        if name not in ("up", "work", "keys", "provide"):
             one.add_argument("--json", action="store_true", help="print data as JSON, a line each")
         WORDS.get(name, _no_words)(one)
     return top

@@ -60,6 +60,7 @@ async def _waiting(machine: Machine) -> list[Waiting]:
         *await waiting(world, composition, at_work, up=up),
         *waiting_processes(pending, up=up),
         *stopped_projections(machine),
+        *left_alone(at_work),
     ]
 
 
@@ -129,6 +130,17 @@ def stopped_projections(machine: Machine) -> list[Waiting]:
     store = row_store(machine)
     standings = ((name, standing(store.place(name)).stopped) for name in store.names())
     return [_one("", name, "stopped", cause, FOLDS) for name, cause in standings if cause is not None]
+
+
+def left_alone(at_work: Iterable[AtWork]) -> list[Waiting]:
+    """The bindings over NATS whose providers are left alone after calls in vain."""
+    found: dict[str, Waiting] = {}
+    for one in (one for here in at_work for one in here.alone):
+        contract = one.subject.split(".")[1]
+        when = f"tried again in {one.left:.1f} s" if one.left else "tried again with the next call"
+        frees = f"a provider that answers: `cim providers`, `cim provide {contract}`"
+        found[one.subject] = _one("", one.subject, "open", f"{one.cause} ({when})", frees)
+    return list(found.values())
 
 
 def _frees(entity: Entity) -> str:

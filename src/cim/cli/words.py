@@ -34,6 +34,21 @@ def _work(command: ArgumentParser) -> None:
     command.add_argument("--exit", action="store_true", help="end when nothing is left to do")
 
 
+def _provide(command: ArgumentParser) -> None:
+    command.add_argument(
+        "contract",
+        metavar="CONTRACT[=package.module:Class]",
+        help="the contract, and what provides it (default: as [provided.BINDING] in machine.toml says)",
+    )
+    command.add_argument("--binding", metavar="NAME", help="which one, where the contract has several")
+    command.add_argument(
+        "--at-once", type=int, default=0, metavar="N", help="calls at work at once (default: one a core)"
+    )
+    command.add_argument(
+        "--module", action="append", default=[], metavar="NAME", help="a module that is not in machine.toml"
+    )
+
+
 def _send(command: ArgumentParser) -> None:
     command.add_argument("message", metavar="CONTEXT.Command", help="such as documents.Receive")
     command.add_argument(
@@ -154,6 +169,7 @@ WORDS: Mapping[str, Callable[[ArgumentParser], None]] = {
     "demo": _demo,
     "up": _up,
     "work": _work,
+    "provide": _provide,
     "send": _send,
     "show": _show,
     "rows": _rows,

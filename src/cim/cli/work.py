@@ -50,7 +50,7 @@ async def _work(machine: Machine, modules: tuple[str, ...], leave: bool) -> None
         connect(running.url, user, f"work of {machine.name}", tell) as client,
         join(machine, client, composition, systems, tell, modules, projections) as node,
     ):
-        await serve_runs(client, node.schedule, SystemEntropy().new_id(), tell)
+        await serve_runs(client, node.schedule, SystemEntropy().new_id(), tell, node.left_alone)
         await QueryDoor(composition, node.world, node.answers).serve(client, sorted(brought), tell)
         print(f"joined machine {machine.name} with {', '.join(map(str, parts))}", flush=True)
         await _catch_up(node)

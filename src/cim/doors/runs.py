@@ -3,7 +3,7 @@ hears of those that joined with modules of their own, too."""
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -35,9 +35,18 @@ class Trying(msgspec.Struct, frozen=True):
     next: float
 
 
+class LeftAlone(msgspec.Struct, frozen=True):
+    """A binding over NATS that nobody is asked of for now: why, and seconds until the next trial."""
+
+    subject: str
+    cause: str
+    left: float
+
+
 class AtWork(msgspec.Struct, frozen=True):
     """What one process is at: its systems, of how many old entities all is ``done``, how many runs are
-    ``left`` for now, and of those that are tried again the first, with how many tries each has."""
+    ``left`` for now, of those that are tried again the first, with how many tries each has, and the bindings
+    over NATS that it leaves alone."""
 
     pid: int
     systems: tuple[str, ...]
@@ -46,9 +55,10 @@ class AtWork(msgspec.Struct, frozen=True):
     left: int
     most: int
     trying: tuple[Trying, ...] = ()
+    alone: tuple[LeftAlone, ...] = ()
 
 
-def at_work(schedule: Schedule) -> AtWork:
+def at_work(schedule: Schedule, alone: Iterable[LeftAlone] = ()) -> AtWork:
     """What this process is at."""
     done, of = schedule.progress
     trying = tuple(
@@ -56,14 +66,22 @@ def at_work(schedule: Schedule) -> AtWork:
         for one in schedule.trying(MOST)
     )
     systems = tuple(map(str, schedule.systems))
-    return AtWork(os.getpid(), systems, done, of, schedule.left, schedule.most_tries, trying)
+    left, most = schedule.left, schedule.most_tries
+    return AtWork(os.getpid(), systems, done, of, left, most, trying, tuple(alone))
 
 
-async def serve_runs(client: Client, schedule: Schedule, id: str, trouble: Callable[[str], None]) -> None:
-    """Tell whoever asks, from now on; ``id`` is this process's alone."""
+async def serve_runs(
+    client: Client,
+    schedule: Schedule,
+    id: str,
+    trouble: Callable[[str], None],
+    alone: Callable[[], Iterable[LeftAlone]] = tuple,
+) -> None:
+    """Tell whoever asks, from now on; ``id`` is this process's alone, ``alone`` says which bindings it leaves
+    alone."""
 
     async def answer(request: Request) -> dict[str, Any]:
-        told: dict[str, Any] = msgspec.to_builtins(at_work(schedule))
+        told: dict[str, Any] = msgspec.to_builtins(at_work(schedule, alone()))
         return told
 
     await serve(client, runs("*"), answer, trouble, queue=id)

@@ -39,6 +39,9 @@ COOKIE = 3800
 STEWARD_LIFE = 60
 """Seconds that the user is good for who changes a stream's settings."""
 
+ANSWERS, ANSWERING = 20_000, 8000
+"""How often a provider may answer one call, beats among that, and for how many seconds."""
+
 _SESSION = re.compile(r"[a-z0-9]{8,32}")
 _QUERY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*")
 _UNLIMITED = -1
@@ -169,6 +172,23 @@ def steward_credentials(keys: Keys, now: int) -> Credentials:
         keys.machine, public_key(keys.user), "steward", claims, issued=now, expires=now + STEWARD_LIFE
     )
     return Credentials(token, keys.user)
+
+
+def provider_credentials(
+    keys: Keys, subject: str, service: str, *, now: int, chance: Chance = os.urandom
+) -> Credentials:
+    """A user that provides: it hears the calls under ``subject`` and what asks for the NATS service
+    ``service``, answers what it heard, and may say and hear nothing else."""
+    seed = _seed(nkeys.PREFIX_BYTE_USER, chance)
+    claims = _NATS_LIMITS | {
+        "type": "user",
+        "version": 2,
+        "sub": {"allow": [f"{subject}.*", "$SRV.*", f"$SRV.*.{service}", f"$SRV.*.{service}.*"]},
+        # Where answers alone are allowed, the server denies all else.
+        "resp": {"max": ANSWERS, "ttl": ANSWERING * 1_000_000_000},
+    }
+    token = _token(keys.machine, public_key(seed), f"provider {subject}", claims, issued=now)
+    return Credentials(token, seed)
 
 
 def page_token(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cim.capabilities.terms import Over
 from cim.contract.annotations import hints
 from cim.contract.capability import ContractType, methods, read_contract
 from cim.contract.system import SystemType
@@ -14,7 +15,7 @@ from cim.contract.topology.words import first_line
 from cim.domain.blob import Blobs
 from cim.domain.capability import Capability
 from cim.domain.errors import CimError, Misdeclared
-from cim.leaf.bound import Entries, Entry, Made, Over
+from cim.leaf.bound import Entries, Entry, Made
 from cim.leaf.machine import Machine
 from cim.providers.recorded import Recorded
 

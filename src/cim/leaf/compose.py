@@ -253,7 +253,7 @@ async def _doors(
     queries = QueryDoor(node.composition, node.world, node.answers, live)
     contexts = (MACHINE, *(context.name for context in node.composition.contexts))
     await queries.serve(node.client, contexts, tell)
-    await serve_runs(node.client, node.schedule, entropy.new_id(), tell)
+    await serve_runs(node.client, node.schedule, entropy.new_id(), tell, node.left_alone)
     page = PageDoor(
         page=Page(node.machine.name, "", running.websocket_ports, views, upload(node.composition)),
         sessions=PageSessions(ground.keys, tuple(views), clock),

@@ -5,6 +5,7 @@
 | leaf | ``serve`` systems of a machine's folder | ``ready``, ``seed``, ``refused`` with why |
 | leaf | ``run`` a system on plain values | ``done`` with outputs, ``failed``, ``unavailable`` with a cause |
 | worker | ``load`` a content, ``keep`` a content | ``content``, ``kept``, ``missing`` |
+| worker | ``ask`` a provider over NATS | ``answered``, ``missing``, ``unavailable`` with a cause |
 | worker | ``step`` of some kind: it goes on | |
 
 One that was to be a seed (:mod:`cim.leaf.seed`) and cannot be one tells why with its ``ready``.

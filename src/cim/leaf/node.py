@@ -12,6 +12,7 @@ from nats.aio.client import Client
 from cim.adapters.nats.blobs import NatsBlobs
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock
+from cim.capabilities.calls import Calls
 from cim.contract.composition import Composition
 from cim.contract.envelope import Commit
 from cim.contract.process import ProcessType
@@ -19,6 +20,7 @@ from cim.contract.projection import ProjectionType
 from cim.contract.system import SystemType
 from cim.contract.topology.notes import never
 from cim.domain.errors import CimError
+from cim.doors.runs import LeftAlone
 from cim.leaf.binding import Binding
 from cim.leaf.frames import Serve
 from cim.leaf.heads import read_head
@@ -59,12 +61,17 @@ class Node:
     log: Log
     end: LogEnd
     blobs: NatsBlobs
+    calls: Calls
     world: World
     schedule: Schedule
     projections: Mapping[str, Projector]
     answers: Answers
     sealing: Sealing
     reactor: Reactor
+
+    def left_alone(self) -> list[LeftAlone]:
+        """The bindings over NATS that nobody is asked of for now."""
+        return [LeftAlone(one.subject, one.cause, round(one.left, 3)) for one in self.calls.open_circuits()]
 
     async def folded(self) -> None:
         """Wait until everything in the log now is folded, by the world and by each projection that runs."""
@@ -106,14 +113,16 @@ async def join(
     clock, systems, processes = SystemClock(), tuple(systems), tuple(processes)
     log = await outlast(lambda: _open_log(machine, client), clock, OPENING)
     blobs = await outlast(lambda: NatsBlobs.open(client), clock, OPENING)
-    Binding(machine).check(systems)
+    binding = Binding(machine)
+    binding.check(systems)
+    calls = Calls(client, binding.over(systems), clock, tell)
     if systems:
         check_limits(machine, composition, tell)
     _tell_what_stands_still(composition, {*map(str, systems), *map(str, processes)}, tell)
     count = (machine.workers or os.cpu_count() or 1) if systems else 0
     async with (
         _sealing(machine, log, clock, tell) as (sealing, destroy),
-        _workers(machine, modules, systems, blobs, clock, tell) as workers,
+        _workers(machine, modules, systems, blobs, calls, clock, tell) as workers,
     ):
         world = _world(machine, composition, log, sealing, clock)
         world.when_erased(lambda person, _: destroy(person))
@@ -127,6 +136,7 @@ async def join(
             log=log,
             end=end,
             blobs=blobs,
+            calls=calls,
             world=world,
             schedule=Schedule(
                 world, writer, systems, workers, clock, count, machine.systems, machine.limits.tries
@@ -179,13 +189,14 @@ async def _workers(
     modules: Iterable[str],
     systems: Iterable[SystemType],
     blobs: NatsBlobs,
+    calls: Calls,
     clock: Clock,
     tell: Tell,
 ) -> AsyncIterator[Workers]:
     """The worker processes, none of them started yet; ended with the block."""
     names = tuple(dict.fromkeys([*machine.modules, *modules]))
     serve = Serve(str(machine.folder), names, tuple(map(str, systems)), machine.limits.memory_mb)
-    workers = Workers(serve, machine.limits, blobs, clock, tell)
+    workers = Workers(serve, machine.limits, blobs, clock, tell, calls)
     try:
         yield workers
     finally:

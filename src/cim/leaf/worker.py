@@ -21,6 +21,7 @@ from cim.contract.system import Read, SystemType
 from cim.domain.blob import Blob
 from cim.domain.errors import CimError, Failure, Unavailable
 from cim.leaf import seed
+from cim.leaf.asked import Asked
 from cim.leaf.binding import Binding
 from cim.leaf.called import Called
 from cim.leaf.frames import Frame, Serve, packed, read_frame
@@ -64,14 +65,24 @@ class Pipe:
         """See :class:`cim.domain.blob.Blobs`."""
         return codec.typed(self._asked(Frame("keep", media, content), "kept"), Blob)
 
+    def ask(self, subject: str, operation: str, arguments: bytes) -> tuple[str, bytes]:
+        """See :class:`cim.leaf.asked.Asking`."""
+        answer = self._answer(Frame("ask", operation, [subject, arguments]), "answered")
+        return answer.text, bytes(answer.data)
+
     def _asked(self, frame: Frame, wanted: str) -> Any:
+        return self._answer(frame, wanted).data
+
+    def _answer(self, frame: Frame, wanted: str) -> Frame:
         self.say(frame)
         answer = self.hear()
         if answer is None:
             raise LeafGone
+        if answer.kind == "unavailable":
+            raise Unavailable(answer.text)
         if answer.kind != wanted:
             raise Failure(answer.text)
-        return answer.data
+        return answer
 
 
 Systems = Mapping[str, tuple[SystemType, Mapping[str, Any]]]
@@ -136,7 +147,7 @@ def _limit(memory: int) -> None:
 def _systems(serve: Serve, pipe: Pipe) -> Systems:
     machine = load_machine(Path(serve.folder))
     composition = compose(load_contexts(machine, serve.modules))
-    binding = Binding(machine, pipe)
+    binding = Binding(machine, pipe, lambda contract, over: Asked(contract, over.binding, pipe))
     chosen = [system for system in composition.systems if str(system) in serve.systems]
     return {str(system): (system, _needs(binding, system, pipe)) for system in chosen}
 

@@ -7,10 +7,12 @@ another worker takes its place.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cim.capabilities.calls import Calls
 from cim.contract import codec
 from cim.contract.system import SystemType
 from cim.domain.component import Component
@@ -30,6 +32,9 @@ TRIES = 3
 
 GLANCE = 0.1
 """Seconds after which a run that takes long is looked at again: its place may be wanted by now."""
+
+SELDOM = 3600.0
+"""Seconds after which a run that may take any time is looked at again."""
 
 ROOM_ASIDE = 2
 """Runs that may be aside at once, for each worker."""
@@ -69,7 +74,9 @@ class Workers:
         blobs: BlobStore,
         clock: Clock,
         tell: Callable[[str], None],
+        calls: Calls | None = None,
     ) -> None:
+        self._calls = calls
         self._nursery, self._limits = Nursery(serve, tell), limits
         self._usual = Usual(limits.seconds)
         self._blobs, self._clock, self._tell = blobs, clock, tell
@@ -243,15 +250,23 @@ class Workers:
                     await worker.say(await self._loaded(said.text))
                 case "keep":
                     await worker.say(await self._kept(said))
+                case "ask":
+                    await worker.say(await self._watched(worker, run, said.text, self._ask(said), math.inf))
                 case strange:
                     raise Gone(f"it said {strange!r}, which is no frame of a worker")
 
     async def _step(self, worker: Worker, run: Run, kind: str) -> Frame:
-        """What the worker says at the end of its step; raises :class:`Failure` at the limit.
+        """What the worker says at the end of its step; raises :class:`Failure` at the limit."""
+        return await self._watched(worker, run, kind, worker.hear(), self._limits.seconds)
+
+    async def _watched(
+        self, worker: Worker, run: Run, kind: str, step: Awaitable[Frame], limit: float
+    ) -> Frame:
+        """What a step comes to, let aside when it takes long; raises :class:`Failure` at the limit.
 
         The time in which others had the processors does not count: a busy machine is no step's fault.
         """
-        loop, limit, long = asyncio.get_running_loop(), self._limits.seconds, self._usual.long(kind)
+        loop, long = asyncio.get_running_loop(), self._usual.long(kind)
         began, held_up = loop.time(), worker.held_up()
         watch: asyncio.TimerHandle | None = None
 
@@ -268,12 +283,12 @@ class Workers:
                 self._step_aside(run, worker)
             next_mark = long - own if own < long else limit - own if run.is_aside else GLANCE
             left = min(next_mark, limit - own, LATEST * limit - passed)
-            watch = loop.call_later(max(left, 0.01), look)
+            watch = loop.call_later(min(max(left, 0.01), SELDOM), look)
 
         try:
             async with asyncio.timeout(None) as end:
                 look()
-                said = await worker.hear()
+                said = await step
         except TimeoutError as error:
             raise Failure(f"stopped: one step of it took more than {limit:g} seconds") from error
         finally:
@@ -288,6 +303,19 @@ class Workers:
             return Frame("content", "", await outlast(lambda: self._blobs.load(sha256), self._clock))
         except BlobMissing as missing:
             return Frame("missing", str(missing))
+
+    async def _ask(self, said: Frame) -> Frame:
+        """What a provider over NATS answers; a call that is lost with the server is made again."""
+        (subject, arguments), calls = said.data, self._calls
+        if calls is None:
+            return Frame("missing", f"{subject}: nothing is asked over NATS here")
+        try:
+            answered = await outlast(lambda: calls.ask(subject, said.text, arguments), self._clock)
+        except Unavailable as error:
+            return Frame("unavailable", str(error))
+        except Failure as error:
+            return Frame("missing", str(error))
+        return Frame("answered", answered.provider, answered.body)
 
     async def _kept(self, said: Frame) -> Frame:
         blob = await outlast(lambda: self._blobs.keep(said.data, said.text), self._clock)

@@ -78,11 +78,11 @@ def test_where_nobody_provides_it_waits_says_so_and_goes_on_by_itself(lab: Lab) 
 def test_a_provider_of_another_version_is_told_by_name(lab: Lab) -> None:
     lab.lay()
     lab.machine.up()
-    (lab.folder / "lab.py").write_text(
-        (lab.folder / "lab.py").read_text().replace("@version(1)", "@version(2)  # newer")
-    )
-    lab.provide()
     lab.put("a", 1)
+    lab.causes("tried", lambda cause: "nobody provides Gauge version 1" in cause)
+    module = lab.folder / "lab.py"
+    module.write_text(module.read_text().replace("@version(1)", "@version(2)  # newer"))
+    lab.provide()
     lab.causes("tried", lambda cause: "there are providers of version 2 only" in cause)
     assert lab.asked == []
 

@@ -31,6 +31,9 @@ def _work(command: ArgumentParser) -> None:
         metavar="NAME",
         help="a module to run: in the machine's folder, installed, or a path; may be repeated",
     )
+    command.add_argument(
+        "--systems", metavar="NAME,…", help="run these systems only, such as documents.read,documents.kind"
+    )
     command.add_argument("--exit", action="store_true", help="end when nothing is left to do")
 
 

@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
+from collections.abc import Iterable
 
 from cim.adapters.nats.link import connect
 from cim.adapters.system import SystemEntropy
 from cim.cli.output import progress, tell
 from cim.cli.place import find_machine, run_until_stopped
 from cim.contract.composition import compose
+from cim.contract.system import SystemType
 from cim.domain.errors import CimError
 from cim.doors.queries import QueryDoor
 from cim.doors.runs import serve_runs
@@ -20,11 +22,11 @@ from cim.leaf.node import Node, join
 
 def run(given: argparse.Namespace) -> int:
     """Join, catch up with what is old, go on with what comes."""
-    run_until_stopped(_work(find_machine(given.machine), tuple(given.module), given.exit))
+    run_until_stopped(_work(find_machine(given.machine), tuple(given.module), given.systems, given.exit))
     return 0
 
 
-async def _work(machine: Machine, modules: tuple[str, ...], leave: bool) -> None:
+async def _work(machine: Machine, modules: tuple[str, ...], only: str | None, leave: bool) -> None:
     running = find_running(machine.state)
     if running is None:
         raise CimError(f"no leaf of machine {machine.name} runs: start one with `cim up {machine.folder}`")
@@ -42,6 +44,8 @@ async def _work(machine: Machine, modules: tuple[str, ...], leave: bool) -> None
             tell(
                 f"{process} does not run here: put {process.owner} into machine.toml, for the leaf to run it"
             )
+    if only is not None:
+        systems, projections, queries = _named(systems, only), [], []
     parts = [*systems, *projections, *queries]
     if not parts:
         raise CimError(f"{', '.join(sorted(names))}: there is no system, projection or query in it to run")
@@ -56,6 +60,16 @@ async def _work(machine: Machine, modules: tuple[str, ...], leave: bool) -> None
         await _catch_up(node)
         if not leave:
             await asyncio.get_running_loop().create_future()
+
+
+def _named(systems: Iterable[SystemType], names: str) -> list[SystemType]:
+    """The systems of those names; raises :class:`CimError` for one that is not there."""
+    known = {str(system): system for system in systems}
+    wanted = [name.strip() for name in names.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise CimError(f"--systems: there is no system {name!r}; there are: {', '.join(sorted(known))}")
+    return [known[name] for name in dict.fromkeys(wanted)]
 
 
 async def _catch_up(node: Node) -> None:

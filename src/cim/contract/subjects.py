@@ -7,6 +7,7 @@
 | ``cmd.<context>.<Entity>.<id>.<Command>.<sender>`` | a command, by request |
 | ``qry.<context>.<name>.<sender>`` | a query, by request |
 | ``runs.<sender>`` | what each process that runs systems is at, by request; all of them answer |
+| ``share.<process>`` | that a process which runs systems is there, so that they divide the work |
 | ``evt.cim.Person.<person>`` | that a person was erased |
 | ``live.<query>.<session>`` | changes of a live query |
 | ``cap.<contract>.<version>.<binding>.<operation>`` | a provider's operation, by request |
@@ -113,6 +114,11 @@ def query(context: str, name: str, sender: str) -> str:
 def runs(sender: str) -> str:
     """The subject on which ``sender`` asks all processes that run systems what they are at."""
     return f"runs.{sender}"
+
+
+def share(process: str) -> str:
+    """The subject on which a process that runs systems says that it is there."""
+    return f"share.{process}"
 
 
 def live(name: str, session: str) -> str:

@@ -2,16 +2,17 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from nats.aio.client import Client
 
 from cim.adapters.nats.blobs import NatsBlobs
 from cim.adapters.nats.log import NatsLog
-from cim.adapters.system import SystemClock
+from cim.adapters.system import SystemClock, SystemEntropy
 from cim.capabilities.calls import Calls
 from cim.contract.composition import Composition
 from cim.contract.envelope import Commit
@@ -22,6 +23,7 @@ from cim.contract.topology.notes import never
 from cim.domain.errors import CimError
 from cim.doors.runs import LeftAlone
 from cim.leaf.binding import Binding
+from cim.leaf.dividing import divided
 from cim.leaf.frames import Serve
 from cim.leaf.heads import read_head
 from cim.leaf.machine import Machine, check_limits
@@ -40,6 +42,7 @@ from cim.ports.log import Log
 from cim.processes.reactor import Reactor
 from cim.projections.answers import Answers
 from cim.projections.projector import Projector
+from cim.world.division import Division, Member
 from cim.world.schedule import Schedule
 from cim.world.trail import history
 from cim.world.world import World
@@ -120,6 +123,7 @@ async def join(
         check_limits(machine, composition, tell)
     _tell_what_stands_still(composition, {*map(str, systems), *map(str, processes)}, tell)
     count = (machine.workers or os.cpu_count() or 1) if systems else 0
+    division = Division(Member(SystemEntropy().new_id(), frozenset(map(str, systems)), count))
     async with (
         _sealing(machine, log, clock, tell) as (sealing, destroy),
         _workers(machine, modules, systems, blobs, calls, clock, tell) as workers,
@@ -139,23 +143,45 @@ async def join(
             calls=calls,
             world=world,
             schedule=Schedule(
-                world, writer, systems, workers, clock, count, machine.systems, machine.limits.tries
+                world,
+                writer,
+                systems,
+                workers,
+                clock,
+                count,
+                machine.systems,
+                machine.limits.tries,
+                division.is_mine,
             ),
             projections=projectors,
             answers=Answers(projectors, store, end.last, clock, machine.limits.query_seconds, sealing),
             sealing=sealing,
             reactor=Reactor(processes, log, clock, machine.source, tell, sealing),
         )
-        async with background(
-            _follow(node, clock, tell),
-            node.schedule.run(),
-            workers.open(count),
-            *(projector.run() for projector in projectors.values()),
+        async with (
+            _divided(node, division) as beat,
+            background(
+                beat,
+                _follow(node, clock, tell),
+                node.schedule.run(),
+                workers.open(count),
+                *(projector.run() for projector in projectors.values()),
+            ),
         ):
             try:
                 yield node
             finally:
                 node.answers.close()
+
+
+@asynccontextmanager
+async def _divided(node: Node, division: Division) -> AsyncIterator[Coroutine[Any, Any, None]]:
+    """What tells others of this process, so that they divide the work; nothing where it runs no systems."""
+    if not division.own.systems:
+        yield asyncio.sleep(0)
+        return
+    async with divided(node.client, division, SystemClock(), node.schedule.look_again) as beat:
+        yield beat()
 
 
 def _tell_what_stands_still(composition: Composition, names: Set[str], tell: Tell) -> None:

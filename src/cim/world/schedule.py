@@ -70,6 +70,7 @@ class Schedule:
 
     ``runner`` makes the runs, ``workers`` of them at once. Where one entity has several of these places, a
     run of another may be made beside them: an entity whose runs hang must not hold up the others.
+    ``is_mine`` says whether a system's runs on an entity are this process's, where several run the system.
     ``limits`` are those of systems by their names; ``tries`` are made of a run that finds away what it needs.
     """
 
@@ -83,6 +84,7 @@ class Schedule:
         workers: int,
         limits: Mapping[str, Limit] = MappingProxyType({}),
         tries: int = TRIES,
+        is_mine: Callable[[str, Ref], bool] = lambda name, ref: True,
     ) -> None:
         self._world, self._writer, self._clock = world, writer, clock
         self._systems = {str(system): system for system in systems}
@@ -90,7 +92,7 @@ class Schedule:
         for name, system in self._systems.items():
             self._of[system.of].append((name, system))
         self._allowances = {name: Allowance(limits.get(name, Limit())) for name in self._systems}
-        self._runner = runner
+        self._runner, self._is_mine = runner, is_mine
         self._workers = workers
         self._waiting, self._tries, self._share = Waiting(), Tries(tries), Share()
         self._running: dict[Key, _Place] = {}
@@ -101,6 +103,7 @@ class Schedule:
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._looked, self._to_look = 0, 1
+        self._again = asyncio.Event()
 
     @property
     def systems(self) -> tuple[SystemType, ...]:
@@ -155,7 +158,18 @@ class Schedule:
         finally:
             stop()
 
+    def look_again(self) -> None:
+        """Look at all entities once more: more of them may be this process's than before."""
+        self._again.set()
+
     async def _catch_up(self) -> None:
+        while True:
+            await self._look_at_all()
+            await self._again.wait()
+            self._again.clear()
+            self._looked, self._to_look = 0, 1
+
+    async def _look_at_all(self) -> None:
         """Look at all that is old, one entity after the other, when there is room for it."""
         self._to_look = await self._world.entities.count()
         async for entity in self._world.entities.each():
@@ -177,6 +191,10 @@ class Schedule:
             self._wait(key, turn)
         while (chosen := self._choose()) is not None:
             key, turn = chosen
+            if not self._is_mine(*key):  # another process has come, and has it
+                self._tries.forget(key)
+                self._rest(key)
+                continue
             self._allowances[key[0]].begin(self._clock.monotonic())
             charged = self._share.begin(turn.lane, key[0])
             self._running[key] = _Place(turn, charged, self._wake, partial(self._is_wanted, key[1]))
@@ -245,7 +263,7 @@ class Schedule:
         given and it does not follow from old work."""
         for name, system in self._of.get((entity.ref.context, entity.ref.entity), ()):
             key = (name, entity.ref)
-            if key in self._running or key in self._waiting:
+            if key in self._running or key in self._waiting or not self._is_mine(*key):
                 continue
             if not (self._old or key in self._tries):  # as it is nearly always, and a call costs a digest
                 if is_due(system, entity):

@@ -18,7 +18,7 @@ from cim.contract.envelope import Commit
 from cim.leaf.accounts import Credentials
 from cim.leaf.lock import find_running
 from cim.log.consumer import consume
-from cim.testing.processes import Place, place, wait_until
+from cim.testing.processes import Place, Running, place, stop_for_now, wait_until
 
 Values = dict[tuple[str, str], Any]
 PAPERS = 10
@@ -158,11 +158,18 @@ async def test_a_late_worker_killed_in_the_middle_ends_with_the_same_values(
     worker.kill()
     assert "nothing is left to do" not in worker.out
 
-    # Two at once, at the same document when it comes loose: one of them writes it.
-    again = [new_machine.start("work", "--module", "sizes", "--exit") for _ in range(2)]
-    both = {new_machine.folder / f"held by {one.process.pid}" for one in again}
-    wait_until(lambda: both <= set(new_machine.folder.iterdir()), "both are at it")
+    # Two at once, at the same document when it comes loose: one of them writes it. They divide the documents,
+    # but the first stands still when the second comes, so neither knows of the other.
+    again = list[Running]()
+    for _ in range(2):
+        one = new_machine.start("work", "--module", "sizes", "--exit")
+        held = new_machine.folder / f"held by {one.process.pid}"
+        wait_until(held.exists, "it is at it")
+        stop_for_now(one.process.pid)
+        again.append(one)
     hold.unlink()
+    for one in again:
+        one.process.send_signal(signal.SIGCONT)
     for done in (one.end() for one in again):
         assert (done.code, "nothing is left to do" in done.out) == (0, True), done.err
     values = values_of(new_machine)

@@ -137,6 +137,68 @@ def test_an_instance_that_stands_still_is_passed_over(lab: Lab) -> None:
     assert lab.waiting("failed") == []
 
 
+def test_an_instance_that_is_killed_at_work_fails_no_run(lab: Lab) -> None:
+    lab.lay()
+    lab.machine.up()
+    killed, hold = lab.provide("Held"), lab.hold()
+    lab.put("a", 1)
+    wait_until(lambda: lab.asked == [killed.process.pid], "it is at it")
+    killed.kill()
+    hold.unlink()
+    other = lab.provide("Twice")
+    wait_until(lambda: lab.readings() == {"a": 2000}, "another one is asked")
+    assert lab.asked == [killed.process.pid, other.process.pid]
+    assert lab.waiting("failed") == []
+
+
+def test_no_run_fails_while_instances_are_replaced_killed_and_stand_still(lab: Lab) -> None:
+    lab.lay()
+    lab.machine.up()
+    samples = {f"{batch}{number}" for batch in "abcd" for number in range(4)}
+
+    def put(batch: str) -> None:
+        for number in range(4):
+            lab.put(f"{batch}{number}", 1)
+
+    first = lab.provide("Slow")
+    put("a")
+    second = lab.provide("Slow")
+    assert first.send(signal.SIGTERM).code == 128 + signal.SIGTERM
+    put("b")
+    second.kill()
+    third = lab.provide("Slow")
+    put("c")
+    stop_for_now(third.process.pid)
+    lab.provide("Slow")
+    put("d")
+    wait_until(lambda: lab.readings() == dict.fromkeys(samples, 1000), "all are read")
+    assert lab.waiting("failed") == []
+    os.kill(third.process.pid, signal.SIGCONT)
+
+
+def test_instances_that_the_leaf_keeps_are_replaced_when_they_end_and_go_with_it(lab: Lab) -> None:
+    lab.lay(more=", instances = 2")
+    leaf = lab.machine.up()
+
+    def pids() -> set[int]:
+        return {one["pid"] for one in lab.machine.cim("providers", "--json").data}
+
+    first = wait_until(lambda: found if len(found := pids()) == 2 else None, "both take calls")
+    lab.put("a", 1)
+    wait_until(lambda: lab.readings() == {"a": 1000}, "it is read")
+    gone = min(first)
+    os.kill(gone, signal.SIGKILL)
+    second = wait_until(
+        lambda: found if len(found := pids()) == 2 and gone not in found else None, "a new one"
+    )
+    assert len(second & first) == 1
+    wait_until(lambda: "a provider of Gauge in binding fine died with signal 9" in leaf.err, "it is told")
+    leaf.send(signal.SIGTERM)
+    for pid in second:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

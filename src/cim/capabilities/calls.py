@@ -94,6 +94,7 @@ class Calls:
         self, client: Client, bindings: Mapping[str, tuple[ContractType, Over]], clock: Clock, tell: Tell
     ) -> None:
         self._client, self._clock, self._tell = client, clock, tell
+        self.bindings = bindings
         self._lean: Lean = lean_of(client)
         self._bound = {
             subject: _Bound(

@@ -10,6 +10,7 @@ class Over:
     ``seconds`` is what one call may take at work, and as long again until somebody is free for it;
     ``at_once`` is how many calls one process has under way. After ``failures`` in a row the circuit opens:
     nobody is asked for ``rest`` seconds, then one call is let through.
+    The leaf starts ``instances`` of them itself, and keeps them running.
     """
 
     binding: str
@@ -17,3 +18,4 @@ class Over:
     at_once: int = 8
     failures: int = 5
     rest: float = 5.0
+    instances: int = 0

@@ -119,9 +119,15 @@ def _over(options: dict[str, Any], seconds: float, where: str) -> Over:
         token(over.binding, "binding")
     except (msgspec.ValidationError, BadToken) as error:
         raise Misdeclared(f"{where}: {error}") from error
-    if not 0 < over.seconds <= LONGEST or over.at_once < 1 or over.failures < 1 or over.rest <= 0:
+    if (
+        not 0 < over.seconds <= LONGEST
+        or over.at_once < 1
+        or over.failures < 1
+        or over.rest <= 0
+        or over.instances < 0
+    ):
         raise Misdeclared(
             f"{where}: seconds is over 0 and {LONGEST:g} at most, at_once and failures are 1 or more, "
-            f"rest is over 0"
+            f"rest is over 0, instances is 0 or more"
         )
     return over

@@ -34,6 +34,7 @@ from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.machine_server import Running, machine_server
 from cim.leaf.node import Node, Tell, background, join
 from cim.leaf.sessions import PageSessions
+from cim.leaf.supervised import keep_providers
 from cim.leaf.turn import Turn
 from cim.ports.log import LinkLost, LogRefused
 from cim.views.live import LiveQueries
@@ -178,6 +179,7 @@ async def _on(ground: _Ground, listening: socket.socket) -> AsyncIterator[Leaf]:
         deciding(node, tell) as actors,
         _processes(node, actors),
         _doors(node, actors, views, ground, listening),
+        background(keep_providers(ground.machine, node.calls.bindings, SystemClock(), tell)),
     ):
         yield Leaf(node, ground.origins[0])
 

@@ -10,12 +10,13 @@ from cim.domain.message import Command, Event
 from cim.domain.personal import ERASED, Person, Personal
 from cim.domain.process import Cancel, Later, Process, Rejected, Timer
 from cim.domain.projection import Key, Row, Rows, Table
-from cim.domain.query import Changed, Each, Maybe, One, With, Without
+from cim.domain.query import Added, Changed, Each, Maybe, One, Removed, Where, With, Without
 from cim.domain.record import Record
 from cim.domain.state import State
 
 __all__ = [
     "ERASED",
+    "Added",
     "Blob",
     "Blobs",
     "Cancel",
@@ -40,12 +41,14 @@ __all__ = [
     "Record",
     "Reject",
     "Rejected",
+    "Removed",
     "Row",
     "Rows",
     "State",
     "Table",
     "Timer",
     "Unavailable",
+    "Where",
     "With",
     "Without",
     "version",

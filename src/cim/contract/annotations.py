@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from cim.domain.errors import Misdeclared
-from cim.domain.query import Mark
+from cim.domain.query import Mark, Where
 
 
 def hints(subject: Callable[..., Any]) -> dict[str, Any]:
@@ -53,3 +53,9 @@ def marked(annotation: Any, where: str) -> tuple[Any, Mark | None]:
     if mark is not None and mark.kind in ("with", "without"):
         inner = get_args(inner)[0]
     return inner, mark
+
+
+def filters(annotation: Any) -> tuple[Where, ...]:
+    """The filters that an annotation carries."""
+    extras = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return tuple(extra for extra in extras if isinstance(extra, Where))

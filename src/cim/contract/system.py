@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from cim.contract.annotations import hints, is_union, marked, members
+from cim.contract.annotations import filters, hints, is_union, marked, members
 from cim.contract.code import functions_of, text_of
+from cim.contract.conditions import Condition, conditions, contradiction
 from cim.contract.personal import check_personal
 from cim.contract.schema import check_shape, fingerprint
 from cim.contract.shapes import Shapes, known_shapes, shapes_of
@@ -23,6 +24,17 @@ STATE = "state"
 """The name under which an entity's own state stands among a system's inputs."""
 
 _KEPT = frozenset({STATE, Failed.__name__})
+
+ReadKind = Literal["changed", "follows", "added", "removed", "has", "maybe", "with", "without"]
+
+TRIGGERS = frozenset({"changed", "follows", "added", "removed"})
+"""The kinds of reading that make a system run."""
+
+PRESENT = frozenset({"changed", "added", "has", "with"})
+"""Those that ask for entities which carry it."""
+
+PLAIN = frozenset({"with", "without"})
+"""Those that choose and are given no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +61,18 @@ def component_key(owner: str, name: str, context: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One parameter that the world fills. ``source`` is a component's key or :data:`STATE`."""
+    """One parameter that the world fills. ``source`` is a component's key or :data:`STATE`; all
+    ``conditions`` must hold of its value. ``follows`` is what ``Changed[T | None]`` says."""
 
     parameter: str
-    kind: Literal["changed", "has", "maybe", "with", "without"]
+    kind: ReadKind
     source: str
     type: type[Any]
+    conditions: tuple[Condition, ...] = ()
+
+    def lets(self, value: Any) -> bool:
+        """Whether its filter lets a value through: a record, or the plain data of one."""
+        return all(condition.holds(value) for condition in self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +100,7 @@ class SystemType:
     @property
     def triggers(self) -> frozenset[str]:
         """The sources whose change makes the system run."""
-        return frozenset(read.source for read in self.reads if read.kind == "changed")
+        return frozenset(read.source for read in self.reads if read.kind in TRIGGERS)
 
 
 def read_component(kind: type[Component], where: str) -> ComponentType:
@@ -135,8 +153,10 @@ def read_system(owner: str, function: Callable[..., Any]) -> SystemType:
     returns = _returns(annotations.get("return"))
     writes = _writes(owner, returns, where)
     entities |= {written.of for written in writes}
-    if not any(read.kind == "changed" for read in reads):
-        raise Misdeclared(f"{where} would never run: mark what it waits for with Changed[…]")
+    if not any(read.kind in TRIGGERS for read in reads):
+        raise Misdeclared(
+            f"{where} would never run: mark what it waits for with Changed[…], Added[…] or Removed[…]"
+        )
     _possible(reads, where)
     if len(entities) != 1:
         raise Misdeclared(f"{where} speaks of several entities: {sorted('.'.join(of) for of in entities)}")
@@ -166,12 +186,16 @@ def _parameters(
             raise Misdeclared(f"{place} cannot be given by its name: write it without / or *")
         if name not in annotations:
             raise Misdeclared(f"{place} has no annotation")
-        kind, mark = marked(annotations[name], place)
+        annotation = annotations[name]
+        kind, mark = marked(annotation, place)
         if mark is None and isinstance(kind, type) and Capability in kind.__mro__:
             needs[name] = kind
             continue
+        how = _read_kind(mark.kind if mark else None, place)
+        if how == "changed" and is_union(kind):
+            how, kind = "follows", _one_or_none(kind, place)
         source, of = _source(kind, place)
-        reads.append(Read(name, _read_kind(mark.kind if mark else None, place), source, kind))
+        reads.append(Read(name, how, source, kind, conditions(filters(annotation), kind, place)))
         entities.add(of)
     return reads, needs, entities
 
@@ -188,27 +212,45 @@ def _source(kind: Any, where: str) -> tuple[str, tuple[str, str]]:
     raise Misdeclared(f"{where}: {kind!r} is no component, no entity and no capability")
 
 
-def _read_kind(mark: str | None, where: str) -> Literal["changed", "has", "maybe", "with", "without"]:
+def _one_or_none(annotation: Any, where: str) -> Any:
+    kinds = members(annotation)
+    if len(kinds) != 1:
+        raise Misdeclared(f"{where} reads several types: one a parameter")
+    return kinds[0]
+
+
+def _read_kind(mark: str | None, where: str) -> ReadKind:
     match mark:
         case None:
             return "has"
-        case "changed" | "maybe" | "with" | "without":
+        case "changed" | "added" | "removed" | "maybe" | "with" | "without":
             return mark
         case _:
             raise Misdeclared(f"{where}: {mark!r} belongs to a view, a system cannot read by it")
 
 
 def _possible(reads: Iterable[Read], where: str) -> None:
-    """Refuse a query that no entity can match: one that carries a component and does not."""
+    """Refuse a query that no entity can match: one that carries a component and does not, or whose filters
+    never hold together."""
     reads = tuple(reads)
-    without = {read.source for read in reads if read.kind == "without"}
+    without = {read.source for read in reads if read.kind == "without" and not read.conditions}
+    gone = {read.source for read in reads if read.kind == "removed"}
     for read in reads:
-        if read.kind in ("changed", "has", "with") and read.source in without:
-            raise Misdeclared(
-                f"{where} would never run: it waits for {read.type.__name__} and asks for entities without it"
-            )
-    if STATE in without:
+        if read.kind not in PRESENT:
+            continue
+        if read.source in without | gone:
+            absent = "until it is gone" if read.source in gone else "for entities without it"
+            raise Misdeclared(f"{where} would never run: it waits for {read.type.__name__} and asks {absent}")
+        all_of = [one for other in reads if other.source == read.source for one in _required(other)]
+        found = contradiction(all_of)
+        if found is not None:
+            raise Misdeclared(f"{where} would never run: no {read.type.__name__} has {found}")
+    if STATE in without | gone:
         raise Misdeclared(f"{where} would never run: an entity is never without its own state")
+
+
+def _required(read: Read) -> tuple[Condition, ...]:
+    return read.conditions if read.kind in PRESENT else ()
 
 
 def _returns(annotation: Any) -> tuple[tuple[Any, ...], ...]:
@@ -239,7 +281,7 @@ def _version(function: Callable[..., Any], reads: Iterable[Read], writes: Iterab
     It covers the function and what it uses of its package, what makes the values that it is given
     (``evolve``, ``correct``, former shapes; not ``decide``), and the shapes of what it reads and writes.
     """
-    given = [read.type for read in reads if read.kind not in ("with", "without")]
+    given = [read.type for read in reads if read.kind not in PLAIN]
     states = [kind for kind in given if issubclass(kind, State)]
     making = [one for kind in given for one in functions_of(kind) if one.__name__ != "decide"]
     told = text_of([function, inspect.unwrap(function), *making], without=states)

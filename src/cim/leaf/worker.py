@@ -17,7 +17,7 @@ import msgspec
 
 from cim.contract import codec
 from cim.contract.composition import compose
-from cim.contract.system import Read, SystemType
+from cim.contract.system import PLAIN, Read, SystemType
 from cim.domain.blob import Blob
 from cim.domain.errors import CimError, Failure, Unavailable
 from cim.leaf import seed
@@ -179,7 +179,7 @@ def reason(error: BaseException) -> str:
 
 
 def _value(read: Read, plain: Any) -> Any:
-    if read.kind in ("with", "without"):
+    if read.kind in PLAIN:
         return read.type
     return None if plain is None else codec.typed(plain, read.type)
 

@@ -1,16 +1,47 @@
 """One entity as the log tells it: state, components, runs of systems, heads of its chains."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from cim.contract import codec
 from cim.contract.envelope import Commit, Origin
 from cim.contract.subjects import Ref
 from cim.contract.system import STATE
+from cim.domain.component import Failed
 from cim.domain.message import Event
 from cim.domain.state import State
 from cim.log.chain import Head
+
+UNREAD = frozenset({Failed.__name__})
+"""Components that no system can read: nothing waits until they are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A commit by which a component came to be or went: its ``number`` on its subject, which is that of the
+    entity's events where ``said`` by a person, and that of the module's components else."""
+
+    number: int
+    said: bool
+
+    def named(self, what: str) -> tuple[str, int]:
+        """How a run names it among its inputs."""
+        return f"{what}/corrected" if self.said else what, self.number
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A component that was taken away: the last value that it had, and what took it away."""
+
+    cell: "Cell"
+    step: Step
+    origin: Origin
+    sequence: int
+
+    def inputs(self, source: str) -> Iterator[tuple[str, int]]:
+        """How a run that is made because ``source`` is gone names that."""
+        yield self.step.named(f"{source}/gone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +57,8 @@ class Cell:
     """A value and where it came from. ``number`` counts the commits of the subject that wrote it.
 
     Where a person put it right, ``correction`` is the last that did, and ``derived`` the cell as a
-    system wrote it: None where none did.
+    system wrote it: None where none did. ``came`` is the step by which the entity came to carry it, whatever
+    it has become since.
     """
 
     value: Any
@@ -37,6 +69,7 @@ class Cell:
     time: str
     correction: Correction | None = None
     derived: "Cell | None" = None
+    came: "Step | None" = None
 
     def inputs(self, source: str) -> Iterator[tuple[str, int]]:
         """How a run that is made from this value, under the name ``source``, names it."""
@@ -91,6 +124,7 @@ class Entity:
     ref: Ref
     state: State | None
     cells: dict[str, Cell] = field(default_factory=dict)
+    gone: dict[str, Gone] = field(default_factory=dict)
     corrections: dict[str, list[Correction]] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     heads: dict[str, Head] = field(default_factory=dict)
@@ -114,6 +148,18 @@ class Entity:
     def failures(self) -> list[Run]:
         """The systems whose last run on this entity failed."""
         return [run for run in self.runs.values() if run.failed]
+
+    def carry(self, key: str, found: Cell, step: Step) -> None:
+        """Carry a value from now on."""
+        before = self.cells.get(key)
+        self.cells[key] = replace(found, came=step if before is None else before.came)
+        self.gone.pop(key, None)
+
+    def lose(self, key: str, commit: Commit, step: Step) -> None:
+        """Carry a value no more; what is not carried cannot be lost."""
+        before = self.cells.pop(key, None)
+        if before is not None and key.rpartition(".")[2] not in UNREAD:
+            self.gone[key] = Gone(before, step, commit.origin, commit.sequence)
 
     def forget(self, state: State | None) -> None:
         """Begin anew with this state, as if nothing had been taken in yet."""

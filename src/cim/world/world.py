@@ -26,7 +26,7 @@ from cim.log.retry import retried
 from cim.log.sealing import Sealing, holds_sealed, persons_in
 from cim.world.correction import corrected, derived_of
 from cim.world.entities import Entities
-from cim.world.entity import Again, Cell, Correction, Entity, Run, cell
+from cim.world.entity import Again, Cell, Correction, Entity, Run, Step, cell
 
 Listener = Callable[[Entity], None]
 History = Callable[[Ref], Awaitable[list[Commit]]]
@@ -246,36 +246,41 @@ class World:
             if entity.exists and state == before:
                 return
         if items:
-            entity.cells[STATE] = cell(None, commit, f"{entity.ref.context}.{entity.ref.entity}")
+            by = f"{entity.ref.context}.{entity.ref.entity}"
+            entity.carry(STATE, cell(None, commit, by), Step(commit.number, said=False))
 
     def _take_word(self, entity: Entity, correction: Correction) -> None:
         of = (entity.ref.context, entity.ref.entity)
         for (corrects, key), kind in self._corrected.items():
             if corrects == of and isinstance(correction.event, kind.corrected_by):
                 entity.corrections.setdefault(key, []).append(correction)
-                self._put(entity, kind, derived_of(entity.cells.get(key)))
+                step = Step(correction.commit.number, said=True)
+                self._put(entity, kind, derived_of(entity.cells.get(key)), correction.commit, step)
 
-    def _put(self, entity: Entity, kind: ComponentType, derived: Cell | None) -> None:
+    def _put(
+        self, entity: Entity, kind: ComponentType, derived: Cell | None, commit: Commit, step: Step
+    ) -> None:
         found = corrected(derived, kind.component, entity.corrections[kind.key])
         if found is None:
-            entity.cells.pop(kind.key, None)
+            entity.lose(kind.key, commit, step)
         else:
-            entity.cells[kind.key] = found
+            entity.carry(kind.key, found, step)
 
     def _fold_components(self, entity: Entity, owner: str, items: list[codec.Item], commit: Commit) -> None:
         derivation = commit.derivation
         by = derivation.system if derivation is not None else owner
         shapes = self._shapes.get(((entity.ref.context, entity.ref.entity), owner))
+        step = Step(commit.number, said=False)
         for name, data in _components(shapes, items, commit):
             key = component_key(owner, name, entity.ref.context)
             derived = None if data is None else cell(data, commit, by)
             if key in entity.corrections:
                 kind = self._corrected[(entity.ref.context, entity.ref.entity), key]
-                self._put(entity, kind, derived)
+                self._put(entity, kind, derived, commit, step)
             elif derived is None:
-                entity.cells.pop(key, None)
+                entity.lose(key, commit, step)
             else:
-                entity.cells[key] = derived
+                entity.carry(key, derived, step)
         if derivation is not None:
             entity.runs[derivation.system] = _run(derivation, items, commit)
 

@@ -11,6 +11,7 @@ from cim.contract.envelope import Commit, Derivation
 from cim.contract.personal import personal_fields
 from cim.contract.schema import dataschema
 from cim.contract.subjects import Ref
+from cim.contract.system import PLAIN
 from cim.domain.component import Component, Failed
 from cim.domain.errors import CimError
 from cim.domain.former import version_of
@@ -19,7 +20,7 @@ from cim.log.chain import Head
 from cim.log.sealing import Sealing
 from cim.ports.clock import Clock, stamp
 from cim.ports.log import Log
-from cim.world.due import RETRY, Call, arguments, is_due
+from cim.world.due import Call, arguments, holds, is_due
 from cim.world.entity import Cell
 from cim.world.world import FAILED, World
 
@@ -55,7 +56,7 @@ class Writer:
         subject = call.entity.ref.components(call.system.owner)
         async with self._locks[subject]:
             # Another process may have made the same run meanwhile, or an input may have been replaced.
-            while is_due(call.system, call.entity) and _inputs_hold(call):
+            while is_due(call.system, call.entity) and holds(call):
                 head = call.entity.heads.get(subject, Head())
                 gone = _taken_away(call, items) if cause is None else []
                 failure = [self._failed(call, subject, item) for item in _failure(call, cause)]
@@ -104,19 +105,13 @@ class Writer:
 def _person_of(call: Call) -> Ref | None:
     """Whose personal values a run has read, if any: the first person's; a cause is text for one person."""
     for read in call.system.reads:
-        found = personal_fields(read.type) if read.kind in ("changed", "has", "maybe") else None
+        found = None if read.kind in PLAIN else personal_fields(read.type)
         if found is not None:
             with suppress(CimError):  # a value that its system cannot read either
                 value = arguments(call)[read.parameter]
                 return call.entity.ref if value is None else found.person_of(value, call.entity.ref)
             return call.entity.ref
     return None
-
-
-def _inputs_hold(call: Call) -> bool:
-    """Whether the values that the run was made from are still those of the entity."""
-    cells, sources = call.entity.cells, {name.partition("/")[0] for name in call.inputs} - {RETRY}
-    return all(source in cells and cells[source].made(source, call.inputs) for source in sources)
 
 
 def _taken_away(call: Call, items: Iterable[codec.Item]) -> Iterable[codec.Item]:

@@ -82,8 +82,8 @@ class _Drawing:
         self.nodes.setdefault(node.id, node)
         return node.id
 
-    def link(self, kind: Link, source: str, target: str, by: str | None = None) -> None:
-        self.edges[Edge(kind, source, target, by)] = None
+    def link(self, kind: Link, source: str, target: str, by: str | None = None, where: str = "") -> None:
+        self.edges[Edge(kind, source, target, by, where)] = None
 
     def capability(self, contract: type[Any]) -> str:
         return self.add(Node("capability", contract.__name__, None, first_line(contract)))
@@ -187,7 +187,7 @@ def _system(drawing: _Drawing, system: SystemType) -> None:
             target = drawing.entity(read.type, str(system))
         else:
             target = drawing.component(read_component(read.type, str(system)))
-        drawing.link("reads", source, target, read.kind)
+        drawing.link("reads", source, target, read.kind, " and ".join(map(str, read.conditions)))
     for contract in system.needs.values():
         drawing.link("needs", source, drawing.capability(contract))
     for component in system.writes:

@@ -63,13 +63,14 @@ class Edge:
 
     ``by`` tells how: for ``reads`` changed, has, maybe, with or without; for ``shows`` each, one, maybe, or
     others (a view that shows whatever it does not know of); for ``takes`` correct or rejected; for ``bound``
-    the module that it is for. None where there is one way alone.
+    the module that it is for. None where there is one way alone. ``where`` is the filter that is read by.
     """
 
     kind: Link
     source: str
     target: str
     by: str | None = None
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ class Topology:
             ],
             "edges": [
                 {"kind": edge.kind, "from": edge.source, "to": edge.target, "by": edge.by}
+                | ({"where": edge.where} if edge.where else {})
                 for edge in self.edges
             ],
             "notes": [{"kind": one.kind, "about": one.about, "text": one.text} for one in self.notes],

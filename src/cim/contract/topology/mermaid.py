@@ -71,6 +71,9 @@ def _arrow(edge: Edge, numbers: Mapping[str, str]) -> str:
         source, target = target, source
     if edge.kind in ("needs", "bound"):
         return f"{source} -.-> {target}"
+    if edge.where:
+        told = f"{'' if edge.by in _PLAIN else f'{edge.by} '}where {edge.where}".replace('"', "'")
+        return f'{source} -- "{told}" --> {target}'
     if edge.by in _PLAIN or edge.kind == "shows":
         return f"{source} --> {target}"
     return f"{source} -. {edge.by} .-> {target}"

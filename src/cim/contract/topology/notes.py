@@ -65,7 +65,7 @@ def _named(component: ComponentType) -> str:
 def _waited(system: SystemType) -> Iterator[Read]:
     """The components without which the system does not run."""
     for read in system.reads:
-        if read.kind in ("changed", "has", "with") and read.source != STATE:
+        if read.kind not in ("maybe", "without") and read.source != STATE:
             yield read
 
 

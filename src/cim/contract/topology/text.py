@@ -94,7 +94,8 @@ def _linked(edge: Edge, target: Node, module: str) -> str:
     word = {"changed": "on ", "has": "", "correct": "", "others": ""}.get(edge.by or "", f"{edge.by or ''} ")
     if edge.kind == "shows" and edge.by == "maybe":
         word = ""
-    return f"{word}{target.called(module)}".strip()
+    where = f" where {edge.where}" if edge.where else ""
+    return f"{word}{target.called(module)}{where}".strip()
 
 
 def _capabilities(graph: Topology) -> Iterator[str]:

@@ -5,6 +5,7 @@ from cim.domain.capability import Capability, version
 from cim.domain.component import Component, Failed
 from cim.domain.context import Context
 from cim.domain.errors import CimError, Failure, Reject, Unavailable
+from cim.domain.expiry import Expires
 from cim.domain.former import Former
 from cim.domain.message import Command, Event
 from cim.domain.personal import ERASED, Person, Personal
@@ -28,6 +29,7 @@ __all__ = [
     "Context",
     "Each",
     "Event",
+    "Expires",
     "Failed",
     "Failure",
     "Former",

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from cim.contract.annotations import filters, hints, is_union, marked, members
 from cim.contract.code import functions_of, text_of
 from cim.contract.conditions import Condition, conditions, contradiction
+from cim.contract.expiry import expiry_field
 from cim.contract.personal import check_personal
 from cim.contract.schema import check_shape, fingerprint
 from cim.contract.shapes import Shapes, known_shapes, shapes_of
@@ -39,14 +40,15 @@ PLAIN = frozenset({"with", "without"})
 
 @dataclass(frozen=True, slots=True)
 class ComponentType:
-    """A component, its owner, the entity ``(context, name)`` that it is attached to, and the events of
-    that entity by which people correct it."""
+    """A component, its owner, the entity ``(context, name)`` that it is attached to, the events of that
+    entity by which people correct it, and the field that says when it ends."""
 
     owner: str
     name: str
     component: type[Component]
     of: tuple[str, str]
     corrected_by: tuple[type[Event], ...] = ()
+    expires: str | None = None
 
     @property
     def key(self) -> str:
@@ -116,7 +118,8 @@ def read_component(kind: type[Component], where: str) -> ComponentType:
     check_shape(kind, where)
     check_personal(kind, where)
     of = (entity.context, declared.of.__name__)
-    return ComponentType(declared.context, kind.__name__, kind, of, _corrections(kind, where))
+    ends = expiry_field(kind, where)
+    return ComponentType(declared.context, kind.__name__, kind, of, _corrections(kind, where), ends)
 
 
 def component_shapes(components: Iterable[ComponentType]) -> dict[tuple[tuple[str, str], str], Shapes]:

@@ -43,6 +43,7 @@ from cim.processes.reactor import Reactor
 from cim.projections.answers import Answers
 from cim.projections.projector import Projector
 from cim.world.division import Division, Member
+from cim.world.expiry import Expiry
 from cim.world.schedule import Schedule
 from cim.world.trail import history
 from cim.world.world import World
@@ -164,6 +165,7 @@ async def join(
                 beat,
                 _follow(node, clock, tell),
                 node.schedule.run(),
+                Expiry(world, log, clock, machine.source, composition.components, tell).run(),
                 workers.open(count),
                 *(projector.run() for projector in projectors.values()),
             ),

@@ -8,13 +8,14 @@ from cim.contract.envelope import Commit, Derivation
 from cim.contract.subjects import Ref
 from cim.world.correction import derived_of
 from cim.world.entity import Cell, Entity
+from cim.world.expiry import EXPIRED
 from cim.world.world import World, ref_of
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One step in a component's life: a value that a system wrote, one that a person put right, one that a
-    system found again and let stand, or the component's end.
+    system found again and let stand, or the component's end: taken away, or expired by what it said itself.
 
     ``by`` is a system's name, or the person's who answers for a correction; ``version`` and ``inputs``
     are None for a correction, which was not derived.
@@ -22,7 +23,7 @@ class Change:
 
     sequence: int
     time: str
-    what: Literal["written", "corrected", "confirmed", "removed"]
+    what: Literal["written", "corrected", "confirmed", "removed", "expired"]
     by: str
     version: str | None
     inputs: Mapping[str, int] | None
@@ -72,12 +73,12 @@ def _finds_again(commit: Commit, cell: Cell) -> bool:
 
 def _change(commit: Commit, cell: Cell | None) -> Change:
     if cell is None:
-        return _step("removed", commit, None)
+        return _step("expired" if commit.type.endswith(EXPIRED) else "removed", commit, None)
     return _step("written" if commit.derivation is not None else "corrected", commit, cell.value)
 
 
 def _step(
-    what: Literal["written", "corrected", "confirmed", "removed"], commit: Commit, value: Any
+    what: Literal["written", "corrected", "confirmed", "removed", "expired"], commit: Commit, value: Any
 ) -> Change:
     found = commit.derivation
     by = commit.origin.owner if found is None else found.system

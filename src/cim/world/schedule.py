@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cim.contract import codec
+from cim.contract.expiry import check_end
 from cim.contract.subjects import Ref
 from cim.contract.system import STATE, SystemType
 from cim.domain.component import Component
@@ -372,6 +373,7 @@ def _checked(system: SystemType, output: Any) -> tuple[Component | None, ...]:
     for found in outputs:
         if found is not None:
             codec.check(found)
+            check_end(found)
     return outputs
 
 

@@ -1,0 +1,60 @@
+"""The sensors machine on a real leaf: readings end by themselves, alarms come and go, over a killed leaf."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+
+from cim.testing.processes import Place, place, wait_until
+
+MACHINE = Path(__file__).parents[3] / "examples" / "sensors"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Place]:
+    with place(copytree(MACHINE, tmp_path / "machine"), tmp_path / "said") as made:
+        yield made
+
+
+def send(machine: Place, command: str, *fields: str) -> None:
+    done = machine.cim("send", command, "sensor=s1", *fields)
+    assert done.code == 0, done.err
+
+
+def carried(machine: Place) -> dict[str, Any]:
+    """What the sensor carries now, but for its reading's own end."""
+    (found,) = machine.cim("show", "sensors.Sensor", "s1", "--json").data
+    return {
+        name: {field: value for field, value in one["value"].items() if field != "until"}
+        for name, one in found["components"].items()
+    }
+
+
+def becomes(machine: Place, **wanted: Any) -> None:
+    def is_so() -> bool:
+        found = carried(machine)
+        return all(found.get(name.replace("_", ".")) == value for name, value in wanted.items())
+
+    wait_until(is_so, f"it carries {wanted}: {carried(machine)}")
+
+
+def test_readings_end_and_alarms_come_and_go_over_a_killed_leaf(machine: Place) -> None:
+    leaf = machine.up()
+    send(machine, "sensors.Install", "room=attic", "holds=3600")
+    now = datetime.now(UTC)
+    send(machine, "sensors.Measure", "celsius=35", f"at={now.isoformat()}")
+    alarm = {"celsius": 35.0, "room": "attic"}
+    becomes(machine, Reading=alarm, alarms_Alarm=alarm, alarms_Raised={"celsius": 35.0}, Silent=None)
+    send(machine, "sensors.Install", "room=attic", "holds=0.1")
+    leaf.kill()
+    machine.up()
+    becomes(machine, Reading=None, alarms_Alarm=None, alarms_Over={"celsius": 35.0}, Silent={"celsius": 35.0})
+    later = datetime.now(UTC) + timedelta(hours=1)
+    send(machine, "sensors.Measure", "celsius=20", f"at={later.isoformat()}")
+    becomes(machine, Reading={"celsius": 20.0, "room": "attic"}, alarms_Alarm=None, Silent=None)
+    history = machine.cim("show", "sensors.Sensor", "s1", "--history", "Reading", "--json").data
+    assert [one["what"] for one in history] == ["written", "written", "expired", "written"]
+    assert machine.cim("verify").code == 0

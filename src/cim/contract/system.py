@@ -83,7 +83,7 @@ class SystemType:
 
     ``returns`` holds, for each place of what the function returns, the classes that may stand there.
     ``version`` names the code by which it works, as it is written now; what it takes from other packages is
-    no part of it. Another version makes nothing due: see ``cim rederive``.
+    no part of it. Another version makes nothing due.
     """
 
     owner: str

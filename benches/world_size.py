@@ -33,7 +33,7 @@ from costs import Cost, spent
 from log_bars import shown
 from tables import PAGE, table, write_section
 
-COMMAND = "PYTHONPATH=benches python benches/world_size.py --full --write"
+COMMAND = "PYTHONPATH=benches python benches/world_size.py --write"
 TITLE = "The world: what many entities cost"
 IMAGE = PAGE.parent / "images" / "world-size.svg"
 FOLDER = Path(__file__).parent

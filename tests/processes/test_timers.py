@@ -8,7 +8,8 @@ import pytest
 from cim import Cancel, Command, Context, Event, Later, Process, State, Timer
 from cim.adapters.memory.log import MemoryLog
 from cim.contract import codec
-from cim.processes.pending import Pending, Stop, Watched
+from cim.log.waking import Watched
+from cim.processes.pending import Pending, Stop
 from cim.testing.clock import START, HandClock
 from cim.testing.faulty_log import steps
 
@@ -291,7 +292,7 @@ async def test_thousands_at_once(start: Start) -> None:
 
 
 def test_what_is_watched_is_one_time_each_however_often_it_moves() -> None:
-    watched = Watched()
+    watched = Watched[tuple[str, str]]()
     for number in range(10_000):
         watched.watch(("bells", "ada"), START + timedelta(seconds=10_000 - number))
     assert len(watched) == 1

@@ -11,7 +11,6 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from heapq import heapify, heappop, heappush
 from typing import Any, TypeAlias
 
 from cim.contract import codec
@@ -22,6 +21,7 @@ from cim.contract.stranger import Stranger
 from cim.contract.subjects import BadToken, Ref, parse_stored
 from cim.log.chain import Head
 from cim.log.release import released
+from cim.log.waking import Watched
 from cim.processes.step import (
     Asks,
     Cancels,
@@ -152,43 +152,6 @@ class Kind:
     instances: dict[str, Waiting] = field(default_factory=dict)
 
 
-class Watched:
-    """The times at which instances are to be woken, the next one first; one time for an instance."""
-
-    def __init__(self) -> None:
-        self._times: dict[Key, datetime] = {}
-        self._order: list[tuple[datetime, int, Key]] = []
-        self._count = 0
-
-    def __len__(self) -> int:
-        return len(self._times)
-
-    def watch(self, key: Key, time: datetime) -> None:
-        """Wake the instance at ``time``, if nothing wakes it earlier."""
-        if key in self._times and self._times[key] <= time:
-            return
-        self._times[key] = time
-        self._count += 1
-        heappush(self._order, (time, self._count, key))
-        if len(self._order) > 2 * len(self._times) + 64:
-            self._order = [one for one in self._order if self._times.get(one[2]) == one[0]]
-            heapify(self._order)
-
-    def pop(self, now: datetime) -> Iterator[Key]:
-        """The instances whose time has come, in the order of their times."""
-        while (first := self.first) is not None and first <= now:
-            _, _, key = heappop(self._order)
-            del self._times[key]
-            yield key
-
-    @property
-    def first(self) -> datetime | None:
-        """When the next one is to be woken."""
-        while self._order and self._times.get(self._order[0][2]) != self._order[0][0]:
-            heappop(self._order)
-        return self._order[0][0] if self._order else None
-
-
 class Pending:
     """Folds commits, in the log's order, into what is left to do. ``sequence`` is the newest taken in."""
 
@@ -200,7 +163,7 @@ class Pending:
             for source in kind.type.sources:
                 self._takers[source].append(kind)
         self._asked: dict[str, tuple[str, Key]] = {}
-        self.watched = Watched()
+        self.watched = Watched[Key]()
 
     def waiting(self, key: Key) -> Waiting | None:
         """What an instance has to do; None where that is nothing."""

@@ -17,6 +17,7 @@ from cim.contract.process import ProcessType
 from cim.log.append import OutcomeUnknown
 from cim.log.backoff import delays
 from cim.log.sealing import Sealing
+from cim.log.waking import sleep_or, until_moment
 from cim.ports.clock import Clock
 from cim.ports.log import LinkLost, Log
 from cim.processes.instance import Instance
@@ -27,9 +28,6 @@ from cim.processes.worker import Worker, cause_of
 
 AT_ONCE = 64
 """How many instances are at work side by side."""
-
-LONGEST_SLEEP = 1.0
-"""Seconds after which the clock is looked at again: a clock that was set forward is noticed so soon."""
 
 SETTLE_AFTER, SETTLE_AT = 3600.0, 1000
 """Seconds, and triggers, after which it is written down that nothing followed from them."""
@@ -238,32 +236,15 @@ class Reactor:
             self._sooner.clear()
             for key in list(self.pending.watched.pop(self._clock.now())):
                 self._wake(key)
-            due = self.pending.watched.first
-            if due is None:
-                await self._sooner.wait()
-            else:
-                seconds = (due - self._clock.now()).total_seconds()
-                await self._wait(min(max(0.0, seconds), LONGEST_SLEEP), self._sooner)
+            await until_moment(self._clock, self.pending.watched.first, self._sooner)
 
     async def _settling(self) -> None:
         while True:
             await self._quiet.wait()
-            await self._wait(SETTLE_AFTER, self._full)
+            await sleep_or(self._clock, SETTLE_AFTER, self._full)
             self._quiet.clear()
             self._full.clear()
             await self.settle()
-
-    async def _wait(self, seconds: float, event: asyncio.Event) -> None:
-        """Wait until so much time went by, or the event."""
-        waits: list[asyncio.Future[object]] = [
-            asyncio.ensure_future(event.wait()),
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in waits:
-                one.cancel()
 
     async def _say(self, say: Callable[[], Awaitable[int]]) -> None:
         """Write about a kind, tried again while the log gives no answer."""

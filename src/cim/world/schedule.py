@@ -17,6 +17,7 @@ from cim.contract.system import STATE, SystemType
 from cim.domain.component import Component
 from cim.domain.errors import CimError, Unavailable
 from cim.log.backoff import delays
+from cim.log.waking import sleep_or
 from cim.ports.clock import Clock
 from cim.ports.log import LinkLost
 from cim.world.allowance import Allowance, Limit
@@ -212,13 +213,7 @@ class Schedule:
         if self._wake.is_set() or when == math.inf:
             await self._wake.wait()
             return
-        sleep = asyncio.ensure_future(self._clock.sleep(when - now))
-        wake = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait((sleep, wake), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            wake.cancel()
+        await sleep_or(self._clock, when - now, self._wake)
 
     def _choose(self) -> tuple[Key, Turn] | None:
         """The run to make now: of an entity that has none under way, or else one more of those that have."""

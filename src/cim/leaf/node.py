@@ -132,6 +132,7 @@ async def join(
         world = _world(machine, composition, log, sealing, clock)
         world.when_erased(lambda person, _: destroy(person))
         writer = Writer(world, log, clock, machine.source, tell, sealing)
+        ending = composition.components if systems else ()  # who only looks on ends nothing
         store, end = row_store(machine), LogEnd(log)
         projectors = {str(kind): Projector(kind, store, log, clock, tell, sealing) for kind in projections}
         node = Node(
@@ -165,7 +166,7 @@ async def join(
                 beat,
                 _follow(node, clock, tell),
                 node.schedule.run(),
-                Expiry(world, log, clock, machine.source, composition.components, tell).run(),
+                Expiry(world, log, clock, machine.source, ending, tell).run(),
                 workers.open(count),
                 *(projector.run() for projector in projectors.values()),
             ),

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from cim.cli.joined import joined
+from cim.leaf.machine import load_machine
 from cim.testing.processes import Place, place, wait_until
 
 MACHINE = Path(__file__).parents[3] / "examples" / "sensors"
@@ -58,3 +60,20 @@ def test_readings_end_and_alarms_come_and_go_over_a_killed_leaf(machine: Place) 
     history = machine.cim("show", "sensors.Sensor", "s1", "--history", "Reading", "--json").data
     assert [one["what"] for one in history] == ["written", "written", "expired", "written"]
     assert machine.cim("verify").code == 0
+
+
+async def test_who_joins_to_read_ends_nothing_and_the_next_leaf_does(machine: Place) -> None:
+    leaf = machine.up()
+    send(machine, "sensors.Install", "room=attic", "holds=4")
+    measured = datetime.now(UTC)
+    send(machine, "sensors.Measure", "celsius=35", f"at={measured.isoformat()}")
+    becomes(machine, Reading={"celsius": 35.0, "room": "attic"})
+    leaf.kill()
+    end = measured + timedelta(seconds=4)
+    wait_until(lambda: datetime.now(UTC) > end, "the reading holds no more")
+    async with joined(load_machine(machine.folder)) as node:
+        before = node.world.sequence
+        for _ in range(100):
+            assert await node.log.last() == before
+    machine.up()
+    becomes(machine, Reading=None, Silent={"celsius": 35.0})

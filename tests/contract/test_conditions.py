@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import pytest
 
-from cim import Added, Changed, Component, Context, Event, Removed, State, Where, With, Without
+from cim import Added, Capability, Changed, Component, Context, Event, Removed, State, Where, With, Without
 from cim.contract import codec
 from cim.contract.conditions import conditions
 from cim.contract.system import read_system
@@ -43,6 +43,10 @@ class Air(Component):
 @rooms.component(of=Room)
 class Found(Component):
     """What the systems write."""
+
+
+class Scales(Capability, Protocol):
+    """What has no value."""
 
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -101,6 +105,16 @@ def nor_two(
     return Found()
 
 
+def never_followed(
+    air: Annotated[Changed[Air | None], Where("celsius", ">", 3), Where("celsius", "<", 3)],
+) -> Found:
+    return Found()
+
+
+def no_value(air: Changed[Air], weigh: Annotated[Scales, Where("grams", ">", 3)]) -> Found:
+    return Found()
+
+
 def gone_and_there(air: Removed[Air], still: With[Air]) -> Found:
     return Found()
 
@@ -116,8 +130,10 @@ def gone_state(room: Removed[Room]) -> Found:
         (no_type, "compares celsius with what it never is"),
         (no_order, "values of Light have no order: use == or in"),
         (no_tuple, "compares with a tuple of values, 3.0 is none"),
-        (never, "no Air has celsius > 3.0 and celsius < 3.0"),
+        (never, "parameter `air`: no Air has celsius > 3.0 and celsius < 3.0"),
         (nor_two, "no Air has light == <Light.ON: 'on'> and light in (<Light.OFF: 'off'>,)"),
+        (never_followed, "parameter `air`: no Air has celsius > 3.0 and celsius < 3.0"),
+        (no_value, "parameter `weigh` is a capability, which has no value to filter"),
         (gone_and_there, "waits for Air and asks until it is gone"),
         (gone_state, "an entity is never without its own state"),
     ],

@@ -1,7 +1,7 @@
 """The graph of a machine out of its annotations: each kind of node and of edge, and what is told of it."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import pytest
 
@@ -23,6 +23,7 @@ from cim import (
     State,
     Table,
     Timer,
+    Where,
     With,
     Without,
 )
@@ -564,3 +565,21 @@ def test_components_of_one_name_on_two_entities_are_two_nodes() -> None:
     yard.component(of=Shelf)(type("Depth", (Component,), {}))
     ids = [node.id for node in topology(compose([yard])).nodes if node.kind == "component"]
     assert ids == ["component yard.Depth of yard.Pit", "component yard.Depth of shop.Shelf"]
+
+
+def test_what_is_filtered_by_is_in_the_data_the_text_and_the_picture() -> None:
+    extra = Context("extra")
+
+    @extra.component(of=Shelf)
+    class Light(Component):
+        """Weighs little."""
+
+    @extra.system
+    def light(weight: Annotated[Changed[Weight | None], Where("grams", "<", 10)]) -> Light:
+        return Light()
+
+    graph = topology(compose([shop, extra]))
+    (edge,) = [one for one in graph.as_data()["edges"] if "where" in one]
+    assert (edge["by"], edge["where"]) == ("follows", "grams < 10.0")
+    assert "follows shop.Weight where grams < 10.0" in text(graph, "corner", ["extra"])
+    assert '-- "follows where grams < 10.0" -->' in mermaid(graph)

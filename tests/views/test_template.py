@@ -1,14 +1,14 @@
 """Compiling a view: HTML with marks, bindings as data, the cells that are sent."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 from cim.domain.blob import Blob
 from cim.domain.component import Component
 from cim.domain.errors import CimError, Misdeclared
-from cim.domain.query import Changed, Each, Maybe, One
+from cim.domain.query import Changed, Each, Maybe, One, Where
 from cim.domain.state import State
 from cim.views.elements import Element, blob_url, each, entity_url, excerpt, h, percent, when
 from cim.views.symbols import NoSuchField, Row, WrongUse
@@ -164,6 +164,14 @@ def test_parameters_say_what_is_looked_at() -> None:
     for view, words in cases:
         with pytest.raises(Misdeclared, match=words):
             compile_view(view)
+
+
+def test_a_filter_in_a_view_is_refused_by_name() -> None:
+    def hot(paper: Each[Paper], text: Annotated[Maybe[Text], Where("confidence", ">", 0.5)]) -> Element:
+        return h.div()
+
+    with pytest.raises(WrongUse, match="view hot: parameter text has a Where"):
+        compile_view(hot)
 
 
 def test_a_view_returns_one_element() -> None:

@@ -203,6 +203,16 @@ async def test_an_end_without_a_time_zone_is_a_failure_by_name(start: Start) -> 
     assert failed["cause"].startswith("Reading.until is 2026-05-01 00:00:00, which has no time zone")
 
 
+def test_an_end_that_says_none_twice_is_an_end() -> None:
+    others = Context("others")
+
+    @others.component(of=Sensor)
+    class Held(Component):
+        until: Expires | None = None
+
+    assert read_component(Held, "here").expires == "until"
+
+
 def test_a_component_ends_by_one_field_and_is_not_corrected() -> None:
     others = Context("others")
 

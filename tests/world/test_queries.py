@@ -11,6 +11,7 @@ import pytest
 from cim import Added, Changed, Command, Component, Context, Event, Maybe, Removed, State, Where, Without
 from cim.adapters.memory.log import MemoryLog
 from cim.contract.envelope import Commit
+from cim.contract.subjects import Ref
 
 Start = Callable[..., Any]
 
@@ -95,6 +96,58 @@ def remember(air: Removed[Air]) -> Last:
     return Last(air.celsius)
 
 
+class Open(Command):
+    gate: str
+    name: str
+
+
+class Opened(Event):
+    gate: str
+    name: str
+
+
+gates = Context("gates")
+
+
+@gates.entity(key="gate")
+class Gate(State):
+    name: str = ""
+
+    def decide(self, command: Open) -> Iterable[Opened]:
+        return [Opened(command.gate, command.name)]
+
+    def evolve(self, event: Opened) -> "Gate":
+        return self.but(name=event.name)
+
+
+@gates.component(of=Gate)
+class Name(Component):
+    text: str = ""
+
+    def correct(self, event: Opened) -> "Name":
+        return self.but(text=event.name)
+
+
+@gates.component(of=Gate)
+class Born(Component):
+    name: str
+
+
+@gates.component(of=Gate)
+class Told(Component):
+    text: str
+
+
+@gates.system
+def bear(gate: Added[Gate]) -> Born:
+    return Born(gate.name)
+
+
+@gates.system
+def tell(name: Added[Name]) -> Told:
+    return Told(name.text)
+
+
 async def settled(process: Any, celsius: float | None) -> dict[str, Any]:
     await process.send(Measure("r", celsius), f"c{await process.log.last()}")
     await process.idle()
@@ -129,6 +182,25 @@ async def test_what_was_gone_before_a_module_came_is_met_and_what_is_back_is_not
     values = await after.values()
     assert values["r"]["late.Last"] == {"celsius": 10.0}
     assert "late.Last" not in values["back"]
+
+
+async def test_an_entity_comes_once_and_what_a_person_says_of_it_is_a_coming_too(start: Start) -> None:
+    process = start(MemoryLog(), gates)
+    await process.send(Open("g", ""), "c1")
+    await process.idle()
+    assert (await process.values())["g"] == {"Born": {"name": ""}}
+    await process.send(Open("g", "north"), "c2")
+    await process.idle()
+    assert (await process.values())["g"] == {
+        "Born": {"name": ""},
+        "Name": {"text": "north"},
+        "Told": {"text": "north"},
+    }
+    await process.send(Open("g", "south"), "c3")
+    await process.idle()
+    assert (await process.values())["g"]["Told"] == {"text": "north"}
+    entity = process.world.entities.at_hand(Ref("gates", "Gate", "g"))
+    assert entity.runs["gates.tell"].inputs == {"Name": 0, "Name/corrected": 2, "Name/added/corrected": 2}
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -24,6 +24,11 @@ def bare(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
+def extras(annotation: Any) -> tuple[Any, ...]:
+    """The marks that an annotation carries."""
+    return get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+
+
 def is_union(annotation: Any) -> bool:
     """Whether an annotation is written ``A | B`` or as the ``typing`` module writes it."""
     return get_origin(annotation) in (Union, types.UnionType)
@@ -38,10 +43,8 @@ def members(annotation: Any) -> tuple[Any, ...]:
 
 def marked(annotation: Any, where: str) -> tuple[Any, Mark | None]:
     """An annotation as its type and the query mark that it carries, if any; ``where`` it stands."""
-    if get_origin(annotation) is not Annotated:
-        return annotation, None
-    inner, *extras = get_args(annotation)
-    found = [extra for extra in extras if isinstance(extra, Mark)]
+    inner = bare(annotation)
+    found = [extra for extra in extras(annotation) if isinstance(extra, Mark)]
     if len(found) > 1:
         raise Misdeclared(f"{where} carries two query marks: one a parameter")
     mark = found[0] if found else None
@@ -57,5 +60,4 @@ def marked(annotation: Any, where: str) -> tuple[Any, Mark | None]:
 
 def filters(annotation: Any) -> tuple[Where, ...]:
     """The filters that an annotation carries."""
-    extras = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-    return tuple(extra for extra in extras if isinstance(extra, Where))
+    return tuple(extra for extra in extras(annotation) if isinstance(extra, Where))

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
 import msgspec
 
-from cim.contract.annotations import hints
+from cim.contract.annotations import extras, hints, members
 from cim.domain.component import Component
 from cim.domain.errors import CimError, Misdeclared
 from cim.domain.expiry import ExpiryMark
@@ -56,5 +56,6 @@ def _marked(kind: Any) -> tuple[str, ...]:
 
 
 def _is_marked(annotation: Any) -> bool:
-    extras = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-    return any(isinstance(extra, ExpiryMark) for extra in extras)
+    """Whether a field is an ``Expires``, also where ``Expires | None`` says None twice."""
+    parts = (annotation, *members(annotation))
+    return any(isinstance(extra, ExpiryMark) for part in parts for extra in extras(part))

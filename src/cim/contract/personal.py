@@ -5,9 +5,9 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_args
 
-from cim.contract.annotations import hints, is_union, members
+from cim.contract.annotations import bare, extras, hints, is_union, members
 from cim.contract.subjects import Ref
 from cim.domain.blob import Blob
 from cim.domain.context import declared_entity
@@ -101,10 +101,7 @@ def check_personal(kind: type[Any], where: str, readable: str | None = None, *, 
 
 def _marks(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
     """An annotation as its type and its marks."""
-    if get_origin(annotation) is not Annotated:
-        return annotation, ()
-    inner, *marks = get_args(annotation)
-    return inner, tuple(marks)
+    return bare(annotation), extras(annotation)
 
 
 def _erased(inner: Any, where: str) -> str | None:

@@ -192,6 +192,8 @@ def _parameters(
         annotation = annotations[name]
         kind, mark = marked(annotation, place)
         if mark is None and isinstance(kind, type) and Capability in kind.__mro__:
+            if filters(annotation):
+                raise Misdeclared(f"{place} is a capability, which has no value to filter: leave Where away")
             needs[name] = kind
             continue
         how = _read_kind(mark.kind if mark else None, place)
@@ -239,21 +241,22 @@ def _possible(reads: Iterable[Read], where: str) -> None:
     without = {read.source for read in reads if read.kind == "without" and not read.conditions}
     gone = {read.source for read in reads if read.kind == "removed"}
     for read in reads:
+        _hold_together(read.conditions, read, where)
         if read.kind not in PRESENT:
             continue
         if read.source in without | gone:
             absent = "until it is gone" if read.source in gone else "for entities without it"
             raise Misdeclared(f"{where} would never run: it waits for {read.type.__name__} and asks {absent}")
-        all_of = [one for other in reads if other.source == read.source for one in _required(other)]
-        found = contradiction(all_of)
-        if found is not None:
-            raise Misdeclared(f"{where} would never run: no {read.type.__name__} has {found}")
+        same = [other for other in reads if other.source == read.source and other.kind in PRESENT]
+        _hold_together([one for other in same for one in other.conditions], read, where)
     if STATE in without | gone:
         raise Misdeclared(f"{where} would never run: an entity is never without its own state")
 
 
-def _required(read: Read) -> tuple[Condition, ...]:
-    return read.conditions if read.kind in PRESENT else ()
+def _hold_together(conditions: Iterable[Condition], read: Read, where: str) -> None:
+    found = contradiction(conditions)
+    if found is not None:
+        raise Misdeclared(f"{where}: parameter `{read.parameter}`: no {read.type.__name__} has {found}")
 
 
 def _returns(annotation: Any) -> tuple[tuple[Any, ...], ...]:

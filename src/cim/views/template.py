@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from cim.contract.annotations import filters
 from cim.domain.component import Component
 from cim.domain.query import Mark
 from cim.domain.state import State
@@ -248,6 +249,8 @@ def parameters(function: Callable[..., Any], names: Mapping[type, str]) -> Param
     entities: list[tuple[type[State], Literal["each", "one"]]] = []
     for parameter, annotation in hints.items():
         kind, of = read(annotation)
+        if filters(annotation):
+            raise WrongUse(f"view {view}: parameter {parameter} has a Where: a view shows whatever is there")
         if of is Row and kind is None:
             symbols[parameter] = Symbol(view, Shape(Row), ("row",))
         elif kind in ("each", "one") and issubclass(of, State):

@@ -61,9 +61,10 @@ class Node:
 class Edge:
     """What ``source`` has to do with ``target``, both ids: ``source`` is the one whose annotations say so.
 
-    ``by`` tells how: for ``reads`` changed, has, maybe, with or without; for ``shows`` each, one, maybe, or
-    others (a view that shows whatever it does not know of); for ``takes`` correct or rejected; for ``bound``
-    the module that it is for. None where there is one way alone. ``where`` is the filter that is read by.
+    ``by`` tells how: for ``reads`` changed, follows (changed, or gone), added, removed, has, maybe, with or
+    without; for ``shows`` each, one, maybe, or others (a view that shows whatever it does not know of); for
+    ``takes`` correct or rejected; for ``bound`` the module that it is for. None where there is one way alone.
+    ``where`` is the filter that is read by.
     """
 
     kind: Link

@@ -40,6 +40,17 @@ async def test_a_kind_is_gone_through_in_pages_in_the_order_of_ids() -> None:
     assert len([one async for one in entities.each()]) == 5
 
 
+async def test_all_are_gone_through_in_the_order_in_which_they_came() -> None:
+    entities = filled("d", "a", "c")
+    found: list[str] = []
+    async for one in entities.oldest_first():
+        if not found:
+            entities.add(Entity(Ref(*NOTE, "late"), None))
+        found.append(one.ref.id)
+    assert [id for id in found if id in "dac"] == ["d", "a", "c"]
+    assert "late" not in found
+
+
 async def test_what_changed_since_a_sequence_comes_in_the_order_of_the_changes() -> None:
     entities = filled("d", "a", "c", "b")
     assert ids(await entities.changed_since(NOTE, 1, 2)) == ["a", "c"]

@@ -64,6 +64,12 @@ class Entities:
         for ref in sorted(self._all if of is None else [one.ref for one in self._kinds[of].values()]):
             yield self._all[ref]
 
+    async def oldest_first(self) -> AsyncIterator[Entity]:
+        """Every one in the order in which the log first told of them: nobody waits until they are sorted.
+        What changes meanwhile is seen as it is by then, and one that comes in meanwhile is left out."""
+        for entity in list(self._all.values()):
+            yield entity
+
     async def troubled(self) -> AsyncIterator[Entity]:
         """Every one that is stopped or on which a system failed, in the order of their names."""
         async for entity in self.each():

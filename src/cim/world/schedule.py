@@ -30,8 +30,12 @@ from cim.world.waiting import Key, Lane, Turn, Waiting
 from cim.world.world import World
 from cim.world.writer import Writer
 
+GLANCE = 16
+"""Old entities that are looked at in one go: a change takes several turns of the loop until it is run, and in
+each it waits for one of these."""
+
 PAGE = 512
-"""Old entities that are looked at in one go, and runs of theirs that wait before more are looked at."""
+"""Runs of old entities that wait before more are looked at."""
 
 LONGEST_CAUSE = 500
 """Characters of a failure's cause that are kept."""
@@ -174,13 +178,13 @@ class Schedule:
     async def _look_at_all(self) -> None:
         """Look at all that is old, one entity after the other, when there is room for it."""
         self._to_look = await self._world.entities.count()
-        async for entity in self._world.entities.each():
+        async for entity in self._world.entities.oldest_first():
             while self._waiting.count(Lane.OLD) >= PAGE:
                 self._room.clear()
                 await self._room.wait()
             self._looked += 1
             self._look(entity, Turn(Lane.OLD, self._looked))
-            if self._looked % PAGE == 0:
+            if self._looked % GLANCE == 0:
                 await asyncio.sleep(0)
         self._looked = self._to_look
         self._wake.set()

@@ -274,7 +274,7 @@ async def test_what_is_under_way_is_answered_when_an_instance_closes(ground: Gro
         call = asyncio.create_task(asking.ask(SUBJECT, "weigh", b'{"weight":5}'))
         await until(lambda: gauge.begun == 1)
         closing = asyncio.create_task(one.close())
-        await asyncio.sleep(0.2)
+        await until(lambda: all(heard._closed for heard in one._heard))
         with pytest.raises(Unavailable, match="nobody provides"):
             await asking.ask(SUBJECT, "weigh", b'{"weight":6}')
         assert not closing.done()

@@ -96,11 +96,11 @@ GUARDS = {
         Head.advance, "if commit.number != self.number + 1:", "if False:"
     ),
     "a run is written though it was made already": Guard(
-        Writer._write, "is_due(call.system, call.entity) and _inputs_hold(call)", "_inputs_hold(call)"
+        Writer._write, "is_due(call.system, call.entity) and holds(call)", "holds(call)"
     ),
     "a run is written though its inputs were replaced": Guard(
         Writer._write,
-        "is_due(call.system, call.entity) and _inputs_hold(call)",
+        "is_due(call.system, call.entity) and holds(call)",
         "is_due(call.system, call.entity)",
     ),
     "what a run no longer brings is not taken away": Guard(_taken_away, "return [", "return [] and ["),
@@ -108,7 +108,7 @@ GUARDS = {
         _failure, "return [codec.Item(FAILED, 1, None)] if key in call.entity.cells else []", "return []"
     ),
     "what changed since a run is not looked at": Guard(
-        is_due, "return any(not entity", "return False and any(not entity"
+        is_due, "return any(not _is_made", "return False and any(not _is_made"
     ),
     "a parked entity is worked on": Guard(is_due, " or entity.stopped is not None", ""),
     "a failure of the link is a failure of the run": Guard(

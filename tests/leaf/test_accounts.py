@@ -68,14 +68,18 @@ class Page:
         return self.say('CONNECT {"verbose":false,"headers":true,"protocol":1}')
 
     def hear(self, end: str) -> str:
-        """All that arrives until ``end`` is in it; ConnectionError if the server ends the connection."""
+        """All that arrives until ``end`` is in it; ConnectionError if the server ends the connection.
+
+        Without the server's INFO: that comes when the server likes, behind a CONNECT a second time, before
+        or after the answer of what was said next.
+        """
         while end not in self._read:
             frame = self._socket.recv()
             if not frame:
                 raise ConnectionError(self._read)
             self._read += frame.decode() if isinstance(frame, bytes) else frame
         heard, self._read = self._read, ""
-        return heard
+        return "".join(line for line in heard.splitlines(keepends=True) if not line.startswith("INFO "))
 
     def say(self, *lines: str) -> str:
         """Send protocol lines, and return what came until the server had worked on all of them."""

@@ -43,7 +43,8 @@ class World:
     no need to. ``sequence`` is the newest commit taken in, ``digest`` runs over all of them in their order,
     so that two worlds with the same digest saw the same history; ``passed`` is what it was at the sequence
     ``milestone``, once that was taken in. ``caught_up`` turns true when the end of the log was reached
-    for the first time.
+    for the first time. ``root`` is the digest of the log's first commit: another log has another one.
+    ``erased_at`` is the sequence of the last erasure.
 
     Personal values are opened by ``sealing``. Entities that hold some of a person who is erased are folded
     anew from what ``history`` gives, before anybody is told that the world is that far.
@@ -65,18 +66,29 @@ class World:
         self.entities = Entities()
         self.sequence = 0
         self.digest = hashlib.sha256(b"").hexdigest()
+        self.root = ""
+        self.erased_at = 0
         self.passed: str | None = None
         self.caught_up = False
         self._milestone = milestone
         self._corrected = {(kind.of, kind.key): kind for kind in composition.components if kind.corrected_by}
         self._shapes = component_shapes(composition.components)
         self._listeners: list[Listener] = []
+        self._witnesses: list[Listener] = []
         self._progress = asyncio.Condition()
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have ``listener`` called with each entity after it changed; returns how to stop."""
+    def listen(self, listener: Listener, before: Listener | None = None) -> Callable[[], None]:
+        """Have ``listener`` called with each entity after it changed, and ``before`` right before it does;
+        returns how to stop."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        self._witnesses += [before] if before is not None else []
+
+        def stop() -> None:
+            self._listeners.remove(listener)
+            if before is not None:
+                self._witnesses.remove(before)
+
+        return stop
 
     async def take(self, batch: list[Commit]) -> None:
         """Take in commits from the consumer loop; an empty batch says that the end was reached."""
@@ -102,6 +114,25 @@ class World:
         async with self._progress:
             await self._progress.wait_for(lambda: self.sequence >= sequence)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether no entity is yet to be folded anew after an erasure."""
+        return not self._stale
+
+    async def until_whole(self) -> None:
+        """Wait until that is so."""
+        async with self._progress:
+            await self._progress.wait_for(lambda: self.is_whole)
+
+    async def as_of(self, ref: Ref, sequence: int) -> Entity:
+        """An entity as it was at a sequence, folded from its own history."""
+        assert self._history is not None, "a world that looks back is given the history"
+        past = World(self._composition, sealing=self._sealing)
+        for commit in await self._history(ref):
+            if commit.sequence <= sequence:
+                past.apply(commit)
+        return past._entity(ref)
+
     async def until_caught_up(self) -> None:
         """Wait until the end of the log was reached once."""
         if self.caught_up:  # as it is for nearly every command
@@ -112,10 +143,12 @@ class World:
     def apply(self, commit: Commit) -> Entity:
         """Take in one commit, in the log's order."""
         entity = self._entity(ref_of(commit.subject))
+        self._announce(entity)
         self._take_in(entity, commit)
         self._tell_of_late(entity, commit)
         self.sequence = max(self.sequence, commit.sequence)
         self.digest = hashlib.sha256(f"{self.digest}{commit.digest}".encode()).hexdigest()
+        self.root = self.root or commit.digest
         if commit.sequence == self._milestone:
             self.passed = self.digest
         self.tell(entity)
@@ -124,12 +157,17 @@ class World:
     def _refold(self, ref: Ref, history: Iterable[Commit]) -> None:
         """Fold an entity anew from its own history, up to where the world is."""
         entity = self._entity(ref)
+        self._announce(entity)
         entity.forget(entity.state if entity.state is None else type(entity.state)())
         for commit in history:
             if commit.sequence <= self.sequence:
                 self._take_in(entity, commit)
         self._stale.discard(ref)
         self.tell(entity)
+
+    def _announce(self, entity: Entity) -> None:
+        for witness in self._witnesses:
+            witness(entity)
 
     def tell(self, entity: Entity) -> None:
         """Tell the listeners that an entity, or the work on it, changed."""
@@ -211,6 +249,7 @@ class World:
         if said is None:
             return False
         self._sealing.forget(said.person)
+        self.erased_at = commit.sequence
         held = self.holding(said.person)
         self._stale |= held if said.person not in self._settled else set()
         for forgetter in self._forgetters:

@@ -13,6 +13,7 @@ from cim.domain.process import Cancel, Later, Process, Rejected, Timer
 from cim.domain.projection import Key, Row, Rows, Table
 from cim.domain.query import Added, Changed, Each, Maybe, One, Removed, Where, With, Without
 from cim.domain.record import Record
+from cim.domain.relation import Refers, Via
 from cim.domain.state import State
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Personal",
     "Process",
     "Record",
+    "Refers",
     "Reject",
     "Rejected",
     "Removed",
@@ -50,6 +52,7 @@ __all__ = [
     "Table",
     "Timer",
     "Unavailable",
+    "Via",
     "Where",
     "With",
     "Without",

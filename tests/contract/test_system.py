@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cim import Component as Hidden
 
 letters, parcels = Context("letters"), Context("parcels")
+LETTER = ("letters", "Letter")
 
 
 class Send(Command):
@@ -73,6 +74,11 @@ class Size(Component):
     litres: int
 
 
+@letters.component(of=Parcel)
+class Stuffing(Component):
+    pass
+
+
 class Nobodys(Component):
     """No context declared it."""
 
@@ -101,15 +107,15 @@ def test_a_signature_says_what_is_read_needed_and_written() -> None:
     assert str(system) == "letters.price"
     assert system.of == ("letters", "Letter")
     assert system.reads == (
-        Read("letter", "changed", STATE, Letter),
-        Read("words", "maybe", "Words", Words),
-        Read("tone", "has", "Tone", Tone),
-        Read("size", "with", "parcels.Postage", Postage),
+        Read("letter", "changed", STATE, Letter, LETTER),
+        Read("words", "maybe", "Words", Words, LETTER),
+        Read("tone", "has", "Tone", Tone, LETTER),
+        Read("size", "with", "parcels.Postage", Postage, LETTER),
     )
     assert system.needs == {"scale": Scale}
     assert [written.key for written in system.writes] == ["Words", "Tone"]
     assert system.returns == ((Words,), (Tone, type(None)))
-    assert system.triggers == {STATE}
+    assert system.triggers == {(LETTER, STATE)}
 
 
 def test_a_component_of_another_module_is_named_by_its_owner() -> None:
@@ -256,6 +262,10 @@ def another_s_entity(parcel: Changed[Parcel]) -> Words:
     return Words(1)
 
 
+def writes_on_two(letter: Changed[Letter]) -> tuple[Words, Stuffing]:
+    return Words(1), Stuffing()
+
+
 def an_unowned_component(words: Changed[Nobodys]) -> Words:
     return Words(1)
 
@@ -336,8 +346,9 @@ def without_its_state(words: Changed[Words], no: Without[Letter]) -> Tone:
         (a_bare_mark, "parameter `letter`: ~T is no component"),
         (a_view_s_mark, "parameter `every`: 'each' belongs to a view"),
         (a_marked_capability, "parameter `scale`: .*Scale.* is no component"),
-        (several_entities, r"speaks of several entities: \['letters.Letter', 'parcels.Parcel'\]"),
-        (another_s_entity, r"speaks of several entities: \['letters.Letter', 'parcels.Parcel'\]"),
+        (several_entities, "works on letters.Letter, and no field that it is given leads to parcels.Parcel"),
+        (another_s_entity, "works on letters.Letter, and no field that it is given leads to parcels.Parcel"),
+        (writes_on_two, r"writes on several entities: \['letters.Letter', 'parcels.Parcel'\]"),
         (
             an_unowned_component,
             r"parameter `words`: Nobodys is owned by no module: give it @context.component",
@@ -392,4 +403,6 @@ def test_without_is_read_as_a_type() -> None:
     def first(letter: Changed[Letter], none: Without[Postage]) -> Words:
         return Words(1)
 
-    assert read_system("letters", first).reads[1] == Read("none", "without", "parcels.Postage", Postage)
+    assert read_system("letters", first).reads[1] == Read(
+        "none", "without", "parcels.Postage", Postage, LETTER
+    )

@@ -61,6 +61,10 @@ def entity(cells: Mapping[str, int], run: Mapping[str, int] | None = None, syste
     return made
 
 
+def alone(ref: Ref) -> None:
+    """There is no other entity."""
+
+
 def on_state(note: Changed[Note]) -> Found:
     return Found()
 
@@ -137,33 +141,33 @@ def test_a_system_is_due_on_what_it_matches_and_did_not_run_on(
 ) -> None:
     system = read(function)
     found = entity(cells, run, str(system))
-    assert is_due(system, found) is due
-    assert (call(system, found) is not None) is due
+    assert is_due(system, found, alone) is due
+    assert (call(system, found, alone) is not None) is due
 
 
 def test_another_entity_and_a_stopped_one_are_never_due() -> None:
     system = read(on_state)
     found = entity({"state": 1})
     found.stopped = "its chain is broken"
-    assert not is_due(system, found)
+    assert not is_due(system, found, alone)
     other = entity({"state": 1})
     other.ref = Ref("notes", "Card", "n1")
-    assert not is_due(system, other)
+    assert not is_due(system, other, alone)
 
 
 def test_a_run_of_another_system_does_not_count() -> None:
-    assert is_due(read(on_state), entity({"state": 1}, {"state": 1}, "late.on_state"))
+    assert is_due(read(on_state), entity({"state": 1}, {"state": 1}, "late.on_state"), alone)
 
 
 def test_a_failed_run_counts_as_one() -> None:
     found = entity({"state": 1})
     found.runs["notes.on_state"] = Run("notes.on_state", {"state": 1}, True, "why", 1.0, 2, "v", 1)
-    assert not is_due(read(on_state), found)
+    assert not is_due(read(on_state), found, alone)
 
 
 def test_a_call_tells_its_inputs_and_is_caused_by_the_newest() -> None:
     found = entity({"state": 4, "Kind": 2, "Text": 3})
-    due = call(read(perhaps_kind), found)
+    due = call(read(perhaps_kind), found, alone)
     assert due is not None
     assert due.inputs == {"Text": 3, "Kind": 2}
     assert due.cause.id == "oText"
@@ -182,7 +186,7 @@ def test_a_call_tells_its_inputs_and_is_caused_by_the_newest() -> None:
 def test_parameters_are_given_as_the_signature_says(
     function: Callable[..., Any], cells: dict[str, int], values: dict[str, Any]
 ) -> None:
-    due = call(read(function), entity(cells))
+    due = call(read(function), entity(cells), alone)
     assert due is not None
     assert arguments(due) == values
 
@@ -190,7 +194,7 @@ def test_parameters_are_given_as_the_signature_says(
 def test_a_value_of_another_shape_names_its_field() -> None:
     found = entity({"state": 1, "Text": 1})
     found.cells["Text"] = Cell({"words": 1}, Origin.root("o", "x"), 1, 1, "x", "t")
-    due = call(read(on_text), found)
+    due = call(read(on_text), found, alone)
     assert due is not None
     with pytest.raises(BadBody, match="Text: Object missing required field `body`"):
         arguments(due)

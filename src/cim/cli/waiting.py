@@ -77,7 +77,9 @@ async def waiting(
         for run in entity.failures:
             if run.again is None:
                 found.append(_one(entity.name, run.system, "failed", run.cause, _retry(entity, run.system)))
-        for name in [str(system) for system in composition.systems if is_due(system, entity)]:
+        for name in [
+            str(system) for system in composition.systems if is_due(system, entity, world.entities.at_hand)
+        ]:
             if (entity.name, name) in tried:
                 found.append(_tried(*tried[entity.name, name]))
             else:

@@ -174,10 +174,11 @@ def _states_known(systems: Iterable[SystemType], entities: Iterable[EntityType])
     """Refuse a system that reads a state whose module is not here to fold it."""
     known = {(kind.context, kind.name) for kind in entities}
     for system in systems:
-        if system.of not in known and any(read.source == STATE for read in system.reads):
-            raise Misdeclared(
-                f"{system} reads {'.'.join(system.of)}, and the module {system.of[0]} is not here: add it"
-            )
+        for read in system.reads:
+            if read.source == STATE and read.of not in known:
+                raise Misdeclared(
+                    f"{system} reads {'.'.join(read.of)}, and the module {read.of[0]} is not here: add it"
+                )
 
 
 def _corrections_known(components: Iterable[ComponentType], entities: Iterable[EntityType]) -> None:
@@ -211,7 +212,7 @@ def _no_circle(systems: Iterable[SystemType]) -> None:
         str(system): [
             other
             for other in systems
-            if other.of == system.of and other.triggers & {written.key for written in system.writes}
+            if other.triggers & {(written.of, written.key) for written in system.writes}
         ]
         for system in systems
     }

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from cim.contract.annotations import hints, members
 from cim.contract.code import functions_of, text_of
 from cim.contract.personal import check_personal
+from cim.contract.relation import references
 from cim.contract.schema import check_shape, fingerprint
 from cim.contract.shapes import Shapes, shapes_of
 from cim.contract.subjects import token
@@ -79,6 +80,7 @@ def read_entity(declared: EntityDeclared) -> EntityType:
     for kind in kinds:
         check_shape(kind, where)
     personal = [check_personal(kind, where, declared.key) for kind in kinds]
+    references(state)
     shapes = shapes_of(events.values(), where)
     version, name = _version(state, events, shapes), state.__name__
     return EntityType(

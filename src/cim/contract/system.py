@@ -2,16 +2,17 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from cim.contract.annotations import filters, hints, is_union, marked, members
+from cim.contract.annotations import extras, filters, hints, is_union, marked, members
 from cim.contract.code import functions_of, text_of
 from cim.contract.conditions import Condition, conditions, contradiction
 from cim.contract.expiry import expiry_field
 from cim.contract.personal import check_personal
+from cim.contract.relation import Reference, Relation, across, references
 from cim.contract.schema import check_shape, fingerprint
 from cim.contract.shapes import Shapes, known_shapes, shapes_of
 from cim.domain.capability import Capability
@@ -19,6 +20,7 @@ from cim.domain.component import Component, Failed
 from cim.domain.context import declared_component, declared_entity
 from cim.domain.errors import Misdeclared
 from cim.domain.message import Event
+from cim.domain.relation import Via
 from cim.domain.state import State
 
 STATE = "state"
@@ -63,14 +65,25 @@ def component_key(owner: str, name: str, context: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One parameter that the world fills. ``source`` is a component's key or :data:`STATE`; all
-    ``conditions`` must hold of its value. ``follows`` is what ``Changed[T | None]`` says."""
+    """One parameter that the world fills.
+
+    ``source`` is a component's key or :data:`STATE` on an entity of the kind ``of``; all ``conditions`` must
+    hold of its value. ``follows`` is what ``Changed[T | None]`` says. ``relation`` leads to the entity that
+    carries it, where that is not the one that the system works on.
+    """
 
     parameter: str
     kind: ReadKind
     source: str
     type: type[Any]
+    of: tuple[str, str]
     conditions: tuple[Condition, ...] = ()
+    relation: Relation | None = None
+
+    @property
+    def name(self) -> str:
+        """How a run names it among its inputs; across a relation the id of that entity stands behind it."""
+        return self.source if self.relation is None else f"{self.relation}>{self.source}@"
 
     def lets(self, value: Any) -> bool:
         """Whether its filter lets a value through: a record, or the plain data of one."""
@@ -100,9 +113,14 @@ class SystemType:
         return f"{self.owner}.{self.name}"
 
     @property
-    def triggers(self) -> frozenset[str]:
-        """The sources whose change makes the system run."""
-        return frozenset(read.source for read in self.reads if read.kind in TRIGGERS)
+    def triggers(self) -> frozenset[tuple[tuple[str, str], str]]:
+        """What makes the system run when it changes: kinds of entities, each with a source on it."""
+        return frozenset((read.of, read.source) for read in self.reads if read.kind in TRIGGERS)
+
+    @property
+    def relations(self) -> frozenset[Relation]:
+        """The relations across which it reads."""
+        return frozenset(read.relation for read in self.reads if read.relation is not None)
 
 
 def read_component(kind: type[Component], where: str) -> ComponentType:
@@ -117,6 +135,7 @@ def read_component(kind: type[Component], where: str) -> ComponentType:
         raise Misdeclared(f"{where}: the machine keeps the name {kind.__name__} for itself: choose another")
     check_shape(kind, where)
     check_personal(kind, where)
+    references(kind)
     of = (entity.context, declared.of.__name__)
     ends = expiry_field(kind, where)
     return ComponentType(declared.context, kind.__name__, kind, of, _corrections(kind, where), ends)
@@ -152,22 +171,24 @@ def read_system(owner: str, function: Callable[..., Any]) -> SystemType:
             f"{where} is async, which is not offered yet: write a plain function, it gets a thread"
         )
     annotations = hints(function)
-    reads, needs, entities = _parameters(function, annotations, where)
+    reads, needs, vias = _parameters(function, annotations, where)
     returns = _returns(annotations.get("return"))
     writes = _writes(owner, returns, where)
-    entities |= {written.of for written in writes}
+    entities = {written.of for written in writes}
+    if len(entities) != 1:
+        raise Misdeclared(f"{where} writes on several entities: {sorted('.'.join(of) for of in entities)}")
+    of = entities.pop()
+    reads = _related(reads, vias, of, where)
     if not any(read.kind in TRIGGERS for read in reads):
         raise Misdeclared(
             f"{where} would never run: mark what it waits for with Changed[…], Added[…] or Removed[…]"
         )
     _possible(reads, where)
-    if len(entities) != 1:
-        raise Misdeclared(f"{where} speaks of several entities: {sorted('.'.join(of) for of in entities)}")
     return SystemType(
         owner,
         function.__name__,
         function,
-        entities.pop(),
+        of,
         tuple(reads),
         needs,
         writes,
@@ -178,11 +199,11 @@ def read_system(owner: str, function: Callable[..., Any]) -> SystemType:
 
 def _parameters(
     function: Callable[..., Any], annotations: Mapping[str, Any], where: str
-) -> tuple[list[Read], dict[str, type[Any]], set[tuple[str, str]]]:
-    """What a system reads, what it needs, and of which entities it reads."""
+) -> tuple[list[Read], dict[str, type[Any]], dict[str, Via]]:
+    """What a system reads, what it needs, and across which fields its parameters say that they are read."""
     reads: list[Read] = []
     needs: dict[str, type[Any]] = {}
-    entities: set[tuple[str, str]] = set()
+    vias: dict[str, Via] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         place = f"{where}: parameter `{name}`"
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -194,15 +215,52 @@ def _parameters(
         if mark is None and isinstance(kind, type) and Capability in kind.__mro__:
             if filters(annotation):
                 raise Misdeclared(f"{place} is a capability, which has no value to filter: leave Where away")
+            if _via(annotation, place) is not None:
+                raise Misdeclared(f"{place} is a capability, which no entity has: leave Via away")
             needs[name] = kind
             continue
         how = _read_kind(mark.kind if mark else None, place)
         if how == "changed" and is_union(kind):
             how, kind = "follows", _one_or_none(kind, place)
         source, of = _source(kind, place)
-        reads.append(Read(name, how, source, kind, conditions(filters(annotation), kind, place)))
-        entities.add(of)
-    return reads, needs, entities
+        reads.append(Read(name, how, source, kind, of, conditions(filters(annotation), kind, place)))
+        via = _via(annotation, place)
+        if via is not None:
+            vias[name] = via
+    return reads, needs, vias
+
+
+def _via(annotation: Any, where: str) -> Via | None:
+    found = [extra for extra in extras(annotation) if isinstance(extra, Via)]
+    if len(found) > 1:
+        raise Misdeclared(f"{where} carries two Via: a relation goes by one field")
+    return found[0] if found else None
+
+
+def _related(reads: Iterable[Read], vias: Mapping[str, Via], of: tuple[str, str], where: str) -> list[Read]:
+    """The parameters of a system that works on an entity of the kind ``of``, those of other entities with the
+    relation that leads there."""
+    reads = tuple(reads)
+    own = [read for read in reads if read.of == of and read.parameter not in vias]
+    leading = [one for read in own if read.kind not in ("removed", "without") for one in _references(read)]
+    found: list[Read] = []
+    for read in reads:
+        if read in own:
+            found.append(read)
+            continue
+        if read.kind in ("added", "removed"):
+            raise Misdeclared(
+                f"{where}: parameter `{read.parameter}` is of another entity, of which Added and Removed are "
+                f"not offered: Changed[{read.type.__name__} | None] keeps in step with it"
+            )
+        via = vias.get(read.parameter)
+        found.append(replace(read, relation=across(read.parameter, read.of, of, via, leading, where)))
+    return found
+
+
+def _references(read: Read) -> Iterator[Reference]:
+    for name, field in references(read.type).items():
+        yield Reference(read.parameter, Relation(read.source, name, field.of, field.default))
 
 
 def _source(kind: Any, where: str) -> tuple[str, tuple[str, str]]:
@@ -238,16 +296,16 @@ def _possible(reads: Iterable[Read], where: str) -> None:
     """Refuse a query that no entity can match: one that carries a component and does not, or whose filters
     never hold together."""
     reads = tuple(reads)
-    without = {read.source for read in reads if read.kind == "without" and not read.conditions}
-    gone = {read.source for read in reads if read.kind == "removed"}
+    without = {read.name for read in reads if read.kind == "without" and not read.conditions}
+    gone = {read.name for read in reads if read.kind == "removed"}
     for read in reads:
         _hold_together(read.conditions, read, where)
         if read.kind not in PRESENT:
             continue
-        if read.source in without | gone:
-            absent = "until it is gone" if read.source in gone else "for entities without it"
+        if read.name in without | gone:
+            absent = "until it is gone" if read.name in gone else "for entities without it"
             raise Misdeclared(f"{where} would never run: it waits for {read.type.__name__} and asks {absent}")
-        same = [other for other in reads if other.source == read.source and other.kind in PRESENT]
+        same = [other for other in reads if other.name == read.name and other.kind in PRESENT]
         _hold_together([one for other in same for one in other.conditions], read, where)
     if STATE in without | gone:
         raise Misdeclared(f"{where} would never run: an entity is never without its own state")

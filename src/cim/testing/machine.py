@@ -175,7 +175,8 @@ class Process:
         if not self.reactor.is_idle or any(not one.is_quiet for _, one in self.reactor.pending.instances()):
             return False
         entities = [entity async for entity in self.world.entities.each()]
-        return not any(is_due(system, entity) for entity in entities for system in COMPOSITION.systems)
+        find = self.world.entities.at_hand
+        return not any(is_due(one, entity, find) for entity in entities for one in COMPOSITION.systems)
 
     def trouble(self) -> str | None:
         """What ended a part of it that never ends."""

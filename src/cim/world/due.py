@@ -7,14 +7,19 @@ the level-triggered reconciliation that Kubernetes' controllers made known.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cim.contract import codec
 from cim.contract.envelope import Origin
+from cim.contract.relation import Relation
+from cim.contract.subjects import Ref
 from cim.contract.system import PLAIN, PRESENT, STATE, TRIGGERS, Read, SystemType
 from cim.world.entity import Cell, Entity, Run
+
+Find = Callable[[Ref], Entity | None]
+"""Gives another entity, to which one is related."""
 
 RETRY = "retry"
 """The name under which the entry that lets a run be made again stands among its inputs."""
@@ -22,7 +27,8 @@ RETRY = "retry"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One run to make: the system, and which values of the entity it is made from.
+    """One run to make: the system, and which values it is made from, of the entity and of those that it is
+    related to, which ``find`` gives.
 
     ``inputs`` names each value by the number of its commit, and under :data:`RETRY` the entry that lets a
     failed run be made again; ``cause`` is the origin of that, or of the newest value; ``id`` is the same
@@ -31,42 +37,62 @@ class Call:
 
     system: SystemType
     entity: Entity
+    find: Find
     inputs: Mapping[str, int]
     cause: Origin
     id: str
 
 
-def is_due(system: SystemType, entity: Entity) -> bool:
-    """Whether the system has something to do on the entity."""
+def is_due(system: SystemType, entity: Entity, find: Find) -> bool:
+    """Whether the system has something to do on the entity. While one that it is related to is stopped, what
+    that has come to be is not known, and there is nothing to do."""
     if (entity.ref.context, entity.ref.entity) != system.of or entity.stopped is not None:
         return False
+    if not entity.exists:
+        return False
     run = entity.runs.get(str(system))
-    if not entity.exists or not all(_matches(read, entity, run) for read in system.reads):
+    seen = _seen(system, entity, find)
+    if not all(_matches(read, at, run) for read, at in seen):
         return False
     if run is None or run.again is not None:
         return True
-    return any(not _is_made(read, entity, run.inputs) for read in system.reads if read.kind in TRIGGERS)
+    return any(not _is_made(read, at, run.inputs) for read, at in seen if read.kind in TRIGGERS)
 
 
-def call(system: SystemType, entity: Entity) -> Call | None:
+def call(system: SystemType, entity: Entity, find: Find) -> Call | None:
     """The run that is due now, or None."""
-    if not is_due(system, entity):
+    if not is_due(system, entity, find):
         return None
-    inputs = _inputs(system, entity)
-    cause = _newest(system, entity)
+    inputs = _inputs(system, entity, find)
+    cause = _newest(system, entity, find)
     run = entity.runs.get(str(system))
     if run is not None and run.again is not None:
         inputs[RETRY], cause = run.again.number, run.again.origin
-    return Call(system, entity, inputs, cause, run_id(system, entity, inputs))
+    return Call(system, entity, find, inputs, cause, run_id(system, entity, inputs))
+
+
+def target(relation: Relation, entity: Entity) -> Ref | None:
+    """The entity to which one is related, as far as it says so."""
+    found = entity.cells.get(relation.source)
+    if found is None:
+        return None
+    return relation.target(entity.state if relation.source == STATE else found.value)
 
 
 def arguments(call: Call) -> dict[str, Any]:
-    """The values for a run's parameters, as the entity holds them now.
+    """The values for a run's parameters, as the entities hold them now.
 
     Raises :class:`cim.contract.codec.BadBody` when a component in the log no longer has the shape that
     the system reads.
     """
-    return {read.parameter: _value(read, call.entity) for read in call.system.reads}
+    seen = _seen(call.system, call.entity, call.find)
+    return {read.parameter: _value(read, at) for read, at in seen}
+
+
+def carrier(call: Call, read: Read) -> Ref:
+    """The entity that a parameter of a run is of: the run's own where it refers to none."""
+    ref = None if read.relation is None else target(read.relation, call.entity)
+    return call.entity.ref if ref is None else ref
 
 
 def run_id(system: SystemType, entity: Entity, inputs: Mapping[str, int]) -> str:
@@ -77,7 +103,7 @@ def run_id(system: SystemType, entity: Entity, inputs: Mapping[str, int]) -> str
 
 def holds(call: Call) -> bool:
     """Whether what the run was made from is still what the entity has."""
-    now = _inputs(call.system, call.entity)
+    now = _inputs(call.system, call.entity, call.find)
     sources = {_source(name) for name in call.inputs} - {RETRY}
     return all(_of(source, now) == _of(source, call.inputs) for source in sources)
 
@@ -90,79 +116,123 @@ def _of(source: str, inputs: Mapping[str, int]) -> dict[str, int]:
     return {name: number for name, number in inputs.items() if _source(name) == source}
 
 
-def _matches(read: Read, entity: Entity, run: Run | None) -> bool:
-    """Whether a parameter can be filled; ``run`` is the system's last one on the entity."""
+def _seen(system: SystemType, entity: Entity, find: Find) -> list[tuple[Read, Entity | None]]:
+    """The parameters of a system, each with the entity that it is of."""
+    return [
+        (read, entity if read.relation is None else _at(read.relation, entity, find)) for read in system.reads
+    ]
+
+
+def _at(relation: Relation, entity: Entity, find: Find) -> Entity | None:
+    """The entity to which one is related, if that is there: stopped before it began, it is, too."""
+    ref = target(relation, entity)
+    found = None if ref is None else find(ref)
+    return found if found is not None and (found.exists or found.stopped is not None) else None
+
+
+def _matches(read: Read, at: Entity | None, run: Run | None) -> bool:
+    """Whether a parameter can be filled; ``run`` is the system's last one on its entity."""
+    if at is None or (read.relation is not None and at.stopped is not None):
+        return at is None and (read.kind in ("without", "maybe") or _followed(read, run))
     match read.kind:
         case "without":
-            return _carried(read, entity) is None
+            return _carried(read, at) is None
         case "maybe":
             return True
         case "removed":
-            gone = entity.gone.get(read.source)
+            gone = at.gone.get(read.source)
             return gone is not None and read.lets(gone.cell.value)
-        case "follows":  # what is not there matters to a system that was run for it
-            was_there = run is not None and any(_source(name) == read.source for name in run.inputs)
-            return was_there or _carried(read, entity) is not None
+        case "follows":
+            return _followed(read, run) or _carried(read, at) is not None
         case _:
-            return _carried(read, entity) is not None
+            return _carried(read, at) is not None
 
 
-def _carried(read: Read, entity: Entity) -> Cell | None:
+def _followed(read: Read, run: Run | None) -> bool:
+    """Whether a parameter keeps in step with what its system was run for: then it matters that it is not
+    there."""
+    if read.kind != "follows" or run is None:
+        return False
+    if read.relation is None:
+        return any(_source(name) == read.source for name in run.inputs)
+    return any(name.startswith(read.name) for name in run.inputs)
+
+
+def _carried(read: Read, at: Entity) -> Cell | None:
     """What a parameter stands for, if the entity carries it and its filter lets it through."""
-    found = entity.cells.get(read.source)
+    found = at.cells.get(read.source)
     if found is None or not read.conditions:
         return found
-    return found if read.lets(entity.state if read.source == STATE else found.value) else None
+    return found if read.lets(at.state if read.source == STATE else found.value) else None
 
 
-def _inputs(system: SystemType, entity: Entity) -> dict[str, int]:
+def _inputs(system: SystemType, entity: Entity, find: Find) -> dict[str, int]:
     """What a run that is made now names as its inputs."""
-    return {name: number for read in system.reads for name, number in _named(read, entity)}
+    return {name: number for read, at in _seen(system, entity, find) for name, number in _named(read, at)}
 
 
-def _named(read: Read, entity: Entity) -> Iterator[tuple[str, int]]:
-    source, found = read.source, entity.cells.get(read.source)
+def _named(read: Read, at: Entity | None) -> Iterator[tuple[str, int]]:
+    if read.relation is not None:
+        yield from _named_across(read, at)
+        return
+    assert at is not None, "what is read across no relation is of the entity itself"
+    source, found = read.source, at.cells.get(read.source)
     if read.kind in ("removed", "follows") and found is None:
-        gone = entity.gone.get(source)
+        gone = at.gone.get(source)
         yield from gone.inputs(source) if gone is not None else ()
-    elif found is not None and (read.kind == "follows" or _is_looked_at(read, entity)):
+    elif found is not None and (read.kind == "follows" or _is_looked_at(read, at)):
         yield from found.inputs(source)
         if read.kind == "added" and found.came is not None:
             yield found.came.named(f"{source}/added")
 
 
-def _is_looked_at(read: Read, entity: Entity) -> bool:
-    return read.kind in (*PRESENT, "maybe") and _carried(read, entity) is not None
+def _named_across(read: Read, at: Entity | None) -> Iterator[tuple[str, int]]:
+    """The value, under the id of the entity that carries it: another entity's is another one. What a
+    parameter keeps in step with and is not there has no id."""
+    found = None if at is None else _carried(read, at)
+    if at is not None and found is not None and (read.kind == "follows" or _is_looked_at(read, at)):
+        yield from found.inputs(f"{read.name}{at.ref.id}")
+    elif read.kind == "follows":
+        yield read.name, 0
 
 
-def _is_made(read: Read, entity: Entity, inputs: Mapping[str, int]) -> bool:
+def _is_looked_at(read: Read, at: Entity) -> bool:
+    return read.kind in (*PRESENT, "maybe") and _carried(read, at) is not None
+
+
+def _is_made(read: Read, at: Entity | None, inputs: Mapping[str, int]) -> bool:
     """Whether a run with these inputs was made for what a parameter waits for, as it is now."""
     if read.kind == "added":
         name = f"{read.source}/added"
-        mine = [one for one in _named(read, entity) if one[0].startswith(name)]
+        mine = [one for one in _named(read, at) if one[0].startswith(name)]
     else:
-        mine = list(_named(read, entity))
+        mine = list(_named(read, at))
     return all(inputs.get(name) == number for name, number in mine)
 
 
-def _newest(system: SystemType, entity: Entity) -> Origin:
+def _newest(system: SystemType, entity: Entity, find: Find) -> Origin:
     """Where the newest thing came from that a run is made from."""
+    own = entity.cells[STATE]
     found: list[tuple[int, Origin]] = []
-    for read in system.reads:
-        cell, gone = entity.cells.get(read.source), entity.gone.get(read.source)
+    for read, at in _seen(system, entity, find):
+        if at is None:
+            continue
+        cell, gone = at.cells.get(read.source), at.gone.get(read.source)
         if cell is not None:
             found.append((cell.sequence, cell.origin))
         elif gone is not None and read.kind in ("removed", "follows"):
             found.append((gone.sequence, gone.origin))
-    return max(found, key=lambda one: one[0])[1]
+    return max(found, key=lambda one: one[0], default=(own.sequence, own.origin))[1]
 
 
-def _value(read: Read, entity: Entity) -> Any:
+def _value(read: Read, at: Entity | None) -> Any:
     if read.kind in PLAIN:
         return read.type
+    if at is None:
+        return None
     if read.kind == "removed":
-        return codec.typed(entity.gone[read.source].cell.value, read.type)
-    found = _carried(read, entity)
+        return codec.typed(at.gone[read.source].cell.value, read.type)
+    found = _carried(read, at)
     if found is None:
         return None
-    return entity.state if read.source == STATE else codec.typed(found.value, read.type)
+    return at.state if read.source == STATE else codec.typed(found.value, read.type)

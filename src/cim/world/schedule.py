@@ -23,16 +23,13 @@ from cim.ports.log import LinkLost
 from cim.world.allowance import Allowance, Limit
 from cim.world.due import Call, arguments, call, is_due
 from cim.world.entity import Entity
+from cim.world.looking import Looking
 from cim.world.runner import Runner
 from cim.world.share import Share
 from cim.world.tries import TRIES, Tries
 from cim.world.waiting import Key, Lane, Turn, Waiting
 from cim.world.world import World
 from cim.world.writer import Writer
-
-GLANCE = 16
-"""Old entities that are looked at in one go: a change takes several turns of the loop until it is run, and in
-each it waits for one of these."""
 
 PAGE = 512
 """Runs of old entities that wait before more are looked at."""
@@ -99,6 +96,7 @@ class Schedule:
             self._of[system.of].append((name, system))
         self._allowances = {name: Allowance(limits.get(name, Limit())) for name in self._systems}
         self._runner, self._is_mine = runner, is_mine
+        self._find = world.entities.at_hand
         self._workers = workers
         self._waiting, self._tries, self._share = Waiting(), Tries(tries), Share()
         self._running: dict[Key, _Place] = {}
@@ -107,9 +105,7 @@ class Schedule:
         self._at_work: defaultdict[Ref, dict[str, None]] = defaultdict(dict)
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._looked, self._to_look = 0, 1
-        self._again = asyncio.Event()
+        self._looking = Looking(world, self._look, self._is_full, self._looked_through)
 
     @property
     def systems(self) -> tuple[SystemType, ...]:
@@ -123,14 +119,15 @@ class Schedule:
     @property
     def left(self) -> int:
         """How many runs are waiting or under way; of what is old, those that were looked for so far."""
-        is_looking = self._looked < self._to_look
-        return len(self._waiting) + len(self._tries) + len(self._running) + is_looking
+        return len(self._waiting) + len(self._tries) + len(self._running) + self._looking.left
 
     @property
     def progress(self) -> tuple[int, int]:
-        """Of how many old entities all is done that was to do, and how many there are."""
+        """Of how many old entities all is done that was to do, and how many there are. Those that refer to
+        one that changed count as old where they are many."""
         at_work = sum(place.turn.lane is Lane.OLD for place in self._running.values())
-        return max(0, self._looked - self._waiting.count(Lane.OLD) - at_work), self._to_look
+        looked, to_look = self._looking.progress
+        return max(0, looked - self._waiting.count(Lane.OLD) - at_work), to_look
 
     @property
     def most_tries(self) -> int:
@@ -155,10 +152,10 @@ class Schedule:
         """Run systems until cancelled. Nothing runs before the world is caught up: what stands in the
         log already is not done again."""
         await self._world.until_caught_up()
-        stop = self._world.listen(self._look)
+        stop = self._world.listen(self._heard)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._catch_up())
+                tasks.create_task(self._looking.run())
                 while True:
                     await self._next(tasks)
         finally:
@@ -166,27 +163,16 @@ class Schedule:
 
     def look_again(self) -> None:
         """Look at all entities once more: more of them may be this process's than before."""
-        self._again.set()
+        self._looking.again()
 
-    async def _catch_up(self) -> None:
-        while True:
-            await self._look_at_all()
-            await self._again.wait()
-            self._again.clear()
-            self._looked, self._to_look = 0, 1
+    def _heard(self, entity: Entity) -> None:
+        self._look(entity)
+        self._looking.changed(entity)
 
-    async def _look_at_all(self) -> None:
-        """Look at all that is old, one entity after the other, when there is room for it."""
-        self._to_look = await self._world.entities.count()
-        async for entity in self._world.entities.oldest_first():
-            while self._waiting.count(Lane.OLD) >= PAGE:
-                self._room.clear()
-                await self._room.wait()
-            self._looked += 1
-            self._look(entity, Turn(Lane.OLD, self._looked))
-            if self._looked % GLANCE == 0:
-                await asyncio.sleep(0)
-        self._looked = self._to_look
+    def _is_full(self) -> bool:
+        return self._waiting.count(Lane.OLD) >= PAGE
+
+    async def _looked_through(self) -> None:
         self._wake.set()
         await self._tell()
 
@@ -205,7 +191,7 @@ class Schedule:
             charged = self._share.begin(turn.lane, key[0])
             self._running[key] = _Place(turn, charged, self._wake, partial(self._is_wanted, key[1]))
             tasks.create_task(self._one(key))
-        self._room.set()
+        self._looking.make_room()
         await self._tell()
 
     async def _until_wanted(self) -> None:
@@ -266,10 +252,10 @@ class Schedule:
             if key in self._running or key in self._waiting or not self._is_mine(*key):
                 continue
             if not (self._old or key in self._tries):  # as it is nearly always, and a call costs a digest
-                if is_due(system, entity):
+                if is_due(system, entity, self._find):
                     self._wait(key, turn or Turn(Lane.LIVE, entity.cells[STATE].sequence))
                 continue
-            due = call(system, entity)
+            due = call(system, entity, self._find)
             if key in self._tries:
                 if due is not None and self._tries.is_of(key, due.id):
                     continue  # it waits for its next try
@@ -309,7 +295,7 @@ class Schedule:
 
     async def _make(self, key: Key, entity: Entity, place: _Place) -> None:
         for delay in delays():
-            due = call(self._systems[key[0]], entity)
+            due = call(self._systems[key[0]], entity, self._find)
             if due is None:
                 self._tries.forget(key)
                 return

@@ -27,6 +27,7 @@ from cim.log.sealing import Sealing, holds_sealed, persons_in
 from cim.world.correction import corrected, derived_of
 from cim.world.entities import Entities
 from cim.world.entity import Again, Cell, Correction, Entity, Run, Step, cell
+from cim.world.relations import Relations
 
 Listener = Callable[[Entity], None]
 History = Callable[[Ref], Awaitable[list[Commit]]]
@@ -39,12 +40,12 @@ FAILED = Failed.__name__
 class World:
     """Folds commits into entities. Derived and thrown away at will: the log is the truth.
 
-    ``entities`` are asked for by name, in pages, by what changed: nobody goes through all of them who has
-    no need to. ``sequence`` is the newest commit taken in, ``digest`` runs over all of them in their order,
-    so that two worlds with the same digest saw the same history; ``passed`` is what it was at the sequence
-    ``milestone``, once that was taken in. ``caught_up`` turns true when the end of the log was reached
-    for the first time. ``root`` is the digest of the log's first commit: another log has another one.
-    ``erased_at`` is the sequence of the last erasure.
+    ``entities`` are asked for by name, in pages, by what changed: nobody goes through all of them who has no
+    need to; ``relations`` tell which of them refer to one. ``sequence`` is the newest commit taken in,
+    ``digest`` runs over all of them in their order, so that two worlds with the same digest saw the same
+    history; ``passed`` is what it was at the sequence ``milestone``, once that was taken in. ``caught_up``
+    turns true when the end of the log was reached for the first time. ``root`` is the digest of the log's
+    first commit: another log has another one. ``erased_at`` is the sequence of the last erasure.
 
     Personal values are opened by ``sealing``. Entities that hold some of a person who is erased are folded
     anew from what ``history`` gives, before anybody is told that the world is that far.
@@ -64,6 +65,7 @@ class World:
         self._stale: set[Ref] = set()
         self._forgetters: list[Forgetter] = []
         self.entities = Entities()
+        self.relations = Relations(composition.systems)
         self.sequence = 0
         self.digest = hashlib.sha256(b"").hexdigest()
         self.root = ""
@@ -182,6 +184,7 @@ class World:
             self._free(entity, commit)
         entity.first = entity.first or commit.sequence
         entity.sequence = max(entity.sequence, commit.sequence)
+        self.relations.follow(entity)
 
     async def fingerprint(self) -> str:
         """A digest over all that is known of every entity: equal worlds have equal ones."""

@@ -20,7 +20,7 @@ from cim.log.chain import Head
 from cim.log.sealing import Sealing
 from cim.ports.clock import Clock, stamp
 from cim.ports.log import Log
-from cim.world.due import Call, arguments, holds, is_due
+from cim.world.due import Call, arguments, carrier, holds, is_due
 from cim.world.entity import Cell
 from cim.world.world import FAILED, World
 
@@ -56,7 +56,7 @@ class Writer:
         subject = call.entity.ref.components(call.system.owner)
         async with self._locks[subject]:
             # Another process may have made the same run meanwhile, or an input may have been replaced.
-            while is_due(call.system, call.entity) and holds(call):
+            while is_due(call.system, call.entity, call.find) and holds(call):
                 head = call.entity.heads.get(subject, Head())
                 gone = _taken_away(call, items) if cause is None else []
                 failure = [self._failed(call, subject, item) for item in _failure(call, cause)]
@@ -108,8 +108,8 @@ def _person_of(call: Call) -> Ref | None:
         found = None if read.kind in PLAIN else personal_fields(read.type)
         if found is not None:
             with suppress(CimError):  # a value that its system cannot read either
-                value = arguments(call)[read.parameter]
-                return call.entity.ref if value is None else found.person_of(value, call.entity.ref)
+                value, own = arguments(call)[read.parameter], carrier(call, read)
+                return own if value is None else found.person_of(value, own)
             return call.entity.ref
     return None
 

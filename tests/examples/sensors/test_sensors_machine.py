@@ -62,6 +62,27 @@ def test_readings_end_and_alarms_come_and_go_over_a_killed_leaf(machine: Place) 
     assert machine.cim("verify").code == 0
 
 
+def test_what_a_room_bears_is_held_against_what_its_sensors_tell(machine: Place) -> None:
+    machine.up()
+    send(machine, "sensors.Install", "room=attic", "holds=3600")
+    now = datetime.now(UTC)
+    send(machine, "sensors.Measure", "celsius=25", f"at={now.isoformat()}")
+    becomes(
+        machine, Reading={"celsius": 25.0, "room": "attic"}, rooms_Place={"room": "attic"}, rooms_Excess=None
+    )
+    assert machine.cim("send", "rooms.Allow", "room=attic", "celsius=20").code == 0
+    becomes(machine, rooms_Excess={"degrees": 5.0})
+    assert machine.cim("send", "rooms.Allow", "room=attic", "celsius=30").code == 0
+    becomes(machine, rooms_Excess=None)
+    assert machine.cim("send", "rooms.Allow", "room=cellar", "celsius=12").code == 0
+    send(machine, "sensors.Install", "room=cellar", "holds=3600")
+    becomes(machine, rooms_Place={"room": "cellar"}, rooms_Excess={"degrees": 13.0})
+    (shown,) = machine.cim("show", "sensors.Sensor", "s1", "--json").data
+    inputs = shown["components"]["rooms.Excess"]["inputs"]
+    assert set(inputs) == {"Reading", "rooms.Place", "rooms.Place.room>state@cellar"}
+    assert machine.cim("verify").code == 0
+
+
 async def test_who_joins_to_read_ends_nothing_and_the_next_leaf_does(machine: Place) -> None:
     leaf = machine.up()
     send(machine, "sensors.Install", "room=attic", "holds=4")

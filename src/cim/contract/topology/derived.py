@@ -7,6 +7,7 @@ from typing import Any
 from cim.contract.composition import Composition
 from cim.contract.entity import EntityType
 from cim.contract.process import ProcessType
+from cim.contract.relation import references
 from cim.contract.rule import RuleType
 from cim.contract.sources import Sources
 from cim.contract.system import STATE, ComponentType, SystemType, read_component
@@ -53,7 +54,10 @@ def topology(
         _declare(drawing, composition, context)
     for rule in composition.rules.values():
         _rule(drawing, rule)
+    for entity in composition.entities.values():
+        _refers(drawing, f"entity {entity}", entity.state)
     for component in composition.components:
+        _refers(drawing, drawing.component(component), component.component)
         _corrected(drawing, component)
     for system in composition.systems:
         _system(drawing, system)
@@ -82,8 +86,10 @@ class _Drawing:
         self.nodes.setdefault(node.id, node)
         return node.id
 
-    def link(self, kind: Link, source: str, target: str, by: str | None = None, where: str = "") -> None:
-        self.edges[Edge(kind, source, target, by, where)] = None
+    def link(
+        self, kind: Link, source: str, target: str, by: str | None = None, where: str = "", via: str = ""
+    ) -> None:
+        self.edges[Edge(kind, source, target, by, where, via)] = None
 
     def capability(self, contract: type[Any]) -> str:
         return self.add(Node("capability", contract.__name__, None, first_line(contract)))
@@ -187,7 +193,8 @@ def _system(drawing: _Drawing, system: SystemType) -> None:
             target = drawing.entity(read.type, str(system))
         else:
             target = drawing.component(read_component(read.type, str(system)))
-        drawing.link("reads", source, target, read.kind, " and ".join(map(str, read.conditions)))
+        where, via = " and ".join(map(str, read.conditions)), str(read.relation or "")
+        drawing.link("reads", source, target, read.kind, where, via)
     for contract in system.needs.values():
         drawing.link("needs", source, drawing.capability(contract))
     for component in system.writes:
@@ -216,6 +223,12 @@ def _corrected(drawing: _Drawing, component: ComponentType) -> None:
         target = f"event {'.'.join(component.of)}.{event.__name__}"
         if target in drawing.nodes:
             drawing.link("takes", source, target, "correct")
+
+
+def _refers(drawing: _Drawing, source: str, kind: type[Any]) -> None:
+    """The entities that fields of a state or a component name; their modules may not be here."""
+    for field, reference in references(kind).items():
+        drawing.link("refers", source, drawing.entity(reference.state, source), field)
 
 
 def _view(drawing: _Drawing, name: str, look: Look) -> None:

@@ -22,7 +22,7 @@ Kind = Literal[
     "provider",
 ]
 
-Link = Literal["takes", "emits", "sends", "reads", "writes", "needs", "bound", "folds", "shows"]
+Link = Literal["takes", "emits", "sends", "reads", "writes", "needs", "bound", "folds", "shows", "refers"]
 
 VERSION = 1
 """Of the shape that :meth:`Topology.as_data` gives. What is added does not change it."""
@@ -64,7 +64,8 @@ class Edge:
     ``by`` tells how: for ``reads`` changed, follows (changed, or gone), added, removed, has, maybe, with or
     without; for ``shows`` each, one, maybe, or others (a view that shows whatever it does not know of); for
     ``takes`` correct or rejected; for ``bound`` the module that it is for. None where there is one way alone.
-    ``where`` is the filter that is read by.
+    ``where`` is the filter that is read by, ``via`` the field of the system's own entity that leads to the
+    one that is read; ``refers`` leads by the field ``by`` from what has that to an entity.
     """
 
     kind: Link
@@ -72,6 +73,7 @@ class Edge:
     target: str
     by: str | None = None
     where: str = ""
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ class Topology:
             "edges": [
                 {"kind": edge.kind, "from": edge.source, "to": edge.target, "by": edge.by}
                 | ({"where": edge.where} if edge.where else {})
+                | ({"via": edge.via} if edge.via else {})
                 for edge in self.edges
             ],
             "notes": [{"kind": one.kind, "about": one.about, "text": one.text} for one in self.notes],

@@ -71,9 +71,14 @@ def _arrow(edge: Edge, numbers: Mapping[str, str]) -> str:
         source, target = target, source
     if edge.kind in ("needs", "bound"):
         return f"{source} -.-> {target}"
-    if edge.where:
-        told = f"{'' if edge.by in _PLAIN else f'{edge.by} '}where {edge.where}".replace('"', "'")
-        return f'{source} -- "{told}" --> {target}'
+    if edge.where or edge.via:
+        told = ("" if edge.by in _PLAIN else edge.by, _said("via", edge.via), _said("where", edge.where))
+        words = " ".join(filter(None, told)).replace('"', "'")
+        return f'{source} -- "{words}" --> {target}'
     if edge.by in _PLAIN or edge.kind == "shows":
         return f"{source} --> {target}"
     return f"{source} -. {edge.by} .-> {target}"
+
+
+def _said(word: str, text: str) -> str:
+    return f"{word} {text}" if text else ""

@@ -22,9 +22,9 @@ def never(composition: Composition) -> dict[str, str]:
     found: dict[str, str] = {}
     for system in composition.systems:
         for read in _waited(system):
-            if (system.of, read.source) not in coming:
+            if (read.of, read.source) not in coming:
                 component = read_component(read.type, str(system))
-                writer = writers.get((system.of, read.source))
+                writer = writers.get((read.of, read.source))
                 why = f"{writer} writes, which cannot run either" if writer else "nothing here writes"
                 found.setdefault(
                     str(system),
@@ -77,10 +77,10 @@ def _coming(composition: Composition) -> set[Place]:
     for system in composition.systems:
         for read in _waited(system):
             if read_component(read.type, str(system)).owner not in here:
-                coming.add((system.of, read.source))
+                coming.add((read.of, read.source))
     left = list(composition.systems)
     while True:
-        able = [one for one in left if all((one.of, read.source) in coming for read in _waited(one))]
+        able = [one for one in left if all((read.of, read.source) in coming for read in _waited(one))]
         if not able:
             return coming
         coming |= {(written.of, written.key) for system in able for written in system.writes}

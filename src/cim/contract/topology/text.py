@@ -38,6 +38,11 @@ def _module(graph: Topology, module: str) -> Iterator[str]:
         carried = [one.called(module) for one in graph.of_node(entity.id, "component")]
         if carried:
             yield f"    carries {', '.join(carried)}"
+        referring = [
+            f"{source.called(module)}.{edge.by}" for edge, source in graph.naming(entity.id, "refers")
+        ]
+        if referring:
+            yield f"    is named by {', '.join(referring)}"
     yield from _table(list(_components(graph, module)))
     for kind, columns in TABLES:
         rows = [
@@ -95,7 +100,8 @@ def _linked(edge: Edge, target: Node, module: str) -> str:
     if edge.kind == "shows" and edge.by == "maybe":
         word = ""
     where = f" where {edge.where}" if edge.where else ""
-    return f"{word}{target.called(module)}{where}".strip()
+    via = f" via {edge.via}" if edge.via else ""
+    return f"{word}{target.called(module)}{via}{where}".strip()
 
 
 def _capabilities(graph: Topology) -> Iterator[str]:

@@ -96,12 +96,12 @@ GUARDS = {
         Head.advance, "if commit.number != self.number + 1:", "if False:"
     ),
     "a run is written though it was made already": Guard(
-        Writer._write, "is_due(call.system, call.entity, call.find) and holds(call)", "holds(call)"
+        Writer._write, "is_wanted(call) and holds(call)", "holds(call)"
     ),
     "a run is written though its inputs were replaced": Guard(
         Writer._write,
-        "is_due(call.system, call.entity, call.find) and holds(call)",
-        "is_due(call.system, call.entity, call.find)",
+        "is_wanted(call) and holds(call)",
+        "is_wanted(call)",
     ),
     "what a run no longer brings is not taken away": Guard(_taken_away, "return [", "return [] and ["),
     "a failure stays when its cause is gone": Guard(

@@ -22,6 +22,7 @@ from cim.contract.system import SystemType
 from cim.domain.message import Command
 from cim.log.chain import Chains
 from cim.log.consumer import consume
+from cim.log.sealing import Sealing
 from cim.testing.clock import HandClock
 from cim.testing.threads import Threads
 from cim.world.allowance import Limit
@@ -42,13 +43,14 @@ class Process:
         threads: int,
         jumps: bool,
         limits: Mapping[str, Limit],
+        sealing: Sealing | None = None,
     ) -> None:
         self.log, self.clock = log, HandClock(jumps=jumps)
         self.composition = compose(contexts)
-        self.world = World(self.composition)
-        self.actors = Actors(self.composition, log, self.clock, "cim:test")
+        self.world = World(self.composition, sealing=sealing)
+        self.actors = Actors(self.composition, log, self.clock, "cim:test", sealing=sealing)
         self.troubles: list[str] = []
-        writer = Writer(self.world, log, self.clock, "cim:test", self.troubles.append)
+        writer = Writer(self.world, log, self.clock, "cim:test", self.troubles.append, sealing)
         self._executor = ThreadPoolExecutor(threads)
 
         def needs(system: SystemType) -> dict[str, Any]:
@@ -137,8 +139,10 @@ async def start() -> AsyncIterator[Start]:
             threads: int = 0,
             jumps: bool = True,
             limits: Mapping[str, Limit] = MappingProxyType({}),
+            sealing: Sealing | None = None,
         ) -> Process:
-            process = Process(log, contexts, workers, providers or {}, threads or workers, jumps, limits)
+            threads = threads or workers
+            process = Process(log, contexts, workers, providers or {}, threads, jumps, limits, sealing)
             process.start()
             stack.push_async_callback(process.stop)
             return process

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "waiting": "list what failed, what is stopped and what is yet to be done",
     "release": "pass over the message that stops an entity, by an entry in the log that says why",
     "retry": "let failed runs of a system be made again, by an entry in the log that says why",
+    "rederive": "make anew what a system wrote by other code, show what differs, replace it if that is said",
     "erase": "make what is personal of one person unreadable for ever, by an entry in the log that says why",
     "diff": "show what changed on an entity between two sequences or times",
     "export": "write the whole log and the contents it names to a file",

@@ -50,14 +50,14 @@ def changes(before: Entity | None, after: Entity | None) -> dict[str, Any]:
     found = {
         "from": was["sequence"],
         "to": now["sequence"],
-        "state": _fields(was["state"], now["state"]),
+        "state": differing(was["state"], now["state"]),
         "added": {name: value for name, value in new.items() if name not in old},
         "changed": {
-            name: _fields(old[name], new[name]) for name in new if old.get(name, new[name]) != new[name]
+            name: differing(old[name], new[name]) for name in new if old.get(name, new[name]) != new[name]
         },
         "removed": {name: value for name, value in old.items() if name not in new},
     }
-    stopped = _fields({"stopped": was.get("stopped")}, {"stopped": now.get("stopped")})
+    stopped = differing({"stopped": was.get("stopped")}, {"stopped": now.get("stopped")})
     return found | stopped
 
 
@@ -65,7 +65,7 @@ def _shown(entity: Entity | None) -> dict[str, Any]:
     return {"sequence": 0, "state": None, "components": {}} if entity is None else entity.shown()
 
 
-def _fields(old: Fields | None, new: Fields | None) -> dict[str, Any]:
+def differing(old: Fields | None, new: Fields | None) -> dict[str, Any]:
     """The fields that differ, each with what it was and is; a field that is not there is null."""
     old, new = old or {}, new or {}
     return {

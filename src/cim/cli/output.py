@@ -50,7 +50,8 @@ def _escaped(text: str) -> str:
 
 
 def progress() -> Progress:
-    """A progress bar on standard error: silent where that is no terminal but for its last state."""
+    """A progress bar on standard error: silent where that is no terminal but for its last state. What is
+    printed meanwhile stands above it, unless it goes elsewhere."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -59,4 +60,5 @@ def progress() -> Progress:
         TimeElapsedColumn(),
         console=news,
         transient=False,
+        redirect_stdout=sys.stdout.isatty(),
     )

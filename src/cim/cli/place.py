@@ -35,9 +35,11 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "documents"
 
 
 def find_machine(option: str | None) -> Machine:
-    """The machine that was named, or the one where we stand, or the documents machine of the examples."""
+    """The machine that was named by its folder or its file, or the one where we stand, or the documents
+    machine of the examples."""
     if option is not None:
-        return load_machine(Path(option))
+        path = Path(option)
+        return load_machine(path.parent if path.name == FILE and path.is_file() else path)
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / FILE).exists():

@@ -123,6 +123,23 @@ def _retry(command: ArgumentParser) -> None:
     command.add_argument("--reason", required=True, metavar="TEXT", help="why it may end otherwise this time")
 
 
+def _rederive(command: ArgumentParser) -> None:
+    command.add_argument("system", metavar="MODULE.system", help="such as documents.read")
+    _take_machine(command)
+    command.add_argument(
+        "--entity", action="append", default=[], metavar="ID", help="this entity only; may be repeated"
+    )
+    command.add_argument("--limit", type=int, metavar="N", help="so many entities at the most")
+    command.add_argument(
+        "--replace",
+        action="store_true",
+        help="write what was made anew in the place of the old, each after it was shown",
+    )
+    command.add_argument(
+        "--module", action="append", default=[], metavar="NAME", help="a module that is not in machine.toml"
+    )
+
+
 def _erase(command: ArgumentParser) -> None:
     command.add_argument("entity", metavar="CONTEXT.Entity", help="what the person is, such as shop.Customer")
     command.add_argument("id", metavar="ID", help="the person")
@@ -182,6 +199,7 @@ WORDS: Mapping[str, Callable[[ArgumentParser], None]] = {
     "trace": _trace,
     "release": _release,
     "retry": _retry,
+    "rederive": _rederive,
     "erase": _erase,
     "diff": _diff,
     "export": _export,

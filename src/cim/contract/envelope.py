@@ -86,7 +86,8 @@ class Derivation:
 
     ``inputs`` maps the name of each input (``state``, ``Text``, ``languages.Language``) to the number
     of the commit that it was taken from. An input that a person corrected has a second name
-    (``Text/corrected``), with the number of the commit that corrected it.
+    (``Text/corrected``), with the number of the commit that corrected it. A run in the place of one that
+    other code made names that as ``rederived``.
     """
 
     system: str

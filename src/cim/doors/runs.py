@@ -44,9 +44,9 @@ class LeftAlone(msgspec.Struct, frozen=True):
 
 
 class AtWork(msgspec.Struct, frozen=True):
-    """What one process is at: its systems, of how many old entities all is ``done``, how many runs are
-    ``left`` for now, of those that are tried again the first, with how many tries each has, and the bindings
-    over NATS that it leaves alone."""
+    """What one process is at: its systems and the version of each, of how many old entities all is ``done``,
+    how many runs are ``left`` for now, of those that are tried again the first, with how many tries each has,
+    and the bindings over NATS that it leaves alone."""
 
     pid: int
     systems: tuple[str, ...]
@@ -56,6 +56,11 @@ class AtWork(msgspec.Struct, frozen=True):
     most: int
     trying: tuple[Trying, ...] = ()
     alone: tuple[LeftAlone, ...] = ()
+    versions: tuple[str, ...] = ()
+
+    def version(self, system: str) -> str | None:
+        """The version in which it runs a system; None where it does not run it."""
+        return dict(zip(self.systems, self.versions, strict=False)).get(system)
 
 
 def at_work(schedule: Schedule, alone: Iterable[LeftAlone] = ()) -> AtWork:
@@ -67,7 +72,8 @@ def at_work(schedule: Schedule, alone: Iterable[LeftAlone] = ()) -> AtWork:
     )
     systems = tuple(map(str, schedule.systems))
     left, most = schedule.left, schedule.most_tries
-    return AtWork(os.getpid(), systems, done, of, left, most, trying, tuple(alone))
+    versions = tuple(system.version for system in schedule.systems)
+    return AtWork(os.getpid(), systems, done, of, left, most, trying, tuple(alone), versions)
 
 
 async def serve_runs(

@@ -123,11 +123,11 @@ async def join(
     if systems:
         check_limits(machine, composition, tell)
     _tell_what_stands_still(composition, {*map(str, systems), *map(str, processes)}, tell)
-    count = (machine.workers or os.cpu_count() or 1) if systems else 0
+    count = workers_of(machine) if systems else 0
     division = Division(Member(SystemEntropy().new_id(), frozenset(map(str, systems)), count))
     async with (
         _sealing(machine, log, clock, tell) as (sealing, destroy),
-        _workers(machine, modules, systems, blobs, calls, clock, tell) as workers,
+        worker_processes(machine, modules, systems, blobs, calls, clock, tell) as workers,
     ):
         world = _world(machine, composition, log, sealing, clock)
         world.when_erased(lambda person, _: destroy(person))
@@ -212,8 +212,13 @@ async def _sealing(
         keys.close()
 
 
+def workers_of(machine: Machine) -> int:
+    """How many systems run at once in one process."""
+    return machine.workers or os.cpu_count() or 1
+
+
 @asynccontextmanager
-async def _workers(
+async def worker_processes(
     machine: Machine,
     modules: Iterable[str],
     systems: Iterable[SystemType],

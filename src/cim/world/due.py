@@ -8,7 +8,7 @@ the level-triggered reconciliation that Kubernetes' controllers made known.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cim.contract import codec
@@ -24,15 +24,18 @@ Find = Callable[[Ref], Entity | None]
 RETRY = "retry"
 """The name under which the entry that lets a run be made again stands among its inputs."""
 
+REDERIVED = "rederived"
+"""The name under which a run that other code made stands among the inputs of the one in its place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One run to make: the system, and which values it is made from, of the entity and of those that it is
     related to, which ``find`` gives.
 
-    ``inputs`` names each value by the number of its commit, and under :data:`RETRY` the entry that lets a
-    failed run be made again; ``cause`` is the origin of that, or of the newest value; ``id`` is the same
-    wherever this run is made.
+    ``inputs`` names each value by the number of its commit, under :data:`RETRY` the entry that lets a failed
+    run be made again, and under :data:`REDERIVED` the run in whose place this one is; ``cause`` is the origin
+    of that entry, or of the newest value; ``id`` is the same wherever this run is made.
     """
 
     system: SystemType
@@ -44,19 +47,22 @@ class Call:
 
 
 def is_due(system: SystemType, entity: Entity, find: Find) -> bool:
-    """Whether the system has something to do on the entity. While one that it is related to is stopped, what
-    that has come to be is not known, and there is nothing to do."""
+    """Whether the system has something to do on the entity."""
     if (entity.ref.context, entity.ref.entity) != system.of or entity.stopped is not None:
         return False
-    if not entity.exists:
+    if not matches(system, entity, find):
         return False
-    run = entity.runs.get(str(system))
-    seen = _seen(system, entity, find)
-    if not all(_matches(read, at, run) for read, at in seen):
-        return False
+    run, seen = entity.runs.get(str(system)), _seen(system, entity, find)
     if run is None or run.again is not None:
         return True
     return any(not _is_made(read, at, run.inputs) for read, at in seen if read.kind in TRIGGERS)
+
+
+def matches(system: SystemType, entity: Entity, find: Find) -> bool:
+    """Whether the entity has what the system reads. While one that it is related to is stopped, what that has
+    come to be is not known, and it has not."""
+    run = entity.runs.get(str(system))
+    return entity.exists and all(_matches(read, at, run) for read, at in _seen(system, entity, find))
 
 
 def call(system: SystemType, entity: Entity, find: Find) -> Call | None:
@@ -69,6 +75,23 @@ def call(system: SystemType, entity: Entity, find: Find) -> Call | None:
     if run is not None and run.again is not None:
         inputs[RETRY], cause = run.again.number, run.again.origin
     return Call(system, entity, find, inputs, cause, run_id(system, entity, inputs))
+
+
+def anew(system: SystemType, entity: Entity, find: Find, owner: str) -> Call:
+    """The run to be made in the place of the last one, from what there is now; ``owner`` answers for it. The
+    entity has what the system reads (:func:`matches`), and the system ran on it."""
+    inputs = _inputs(system, entity, find)
+    inputs[REDERIVED] = entity.runs[str(system)].number
+    cause = replace(_newest(system, entity, find), owner=owner)
+    return Call(system, entity, find, inputs, cause, run_id(system, entity, inputs))
+
+
+def is_wanted(call: Call) -> bool:
+    """Whether a run may be written still: it is due, or the run in whose place it is stands as the last."""
+    if REDERIVED not in call.inputs:
+        return is_due(call.system, call.entity, call.find)
+    run = call.entity.runs.get(str(call.system))
+    return call.entity.stopped is None and run is not None and run.number == call.inputs[REDERIVED]
 
 
 def target(relation: Relation, entity: Entity) -> Ref | None:
@@ -96,15 +119,18 @@ def carrier(call: Call, read: Read) -> Ref:
 
 
 def run_id(system: SystemType, entity: Entity, inputs: Mapping[str, int]) -> str:
-    """The id of a run: made from system, entity and inputs, so that the same run has the same id."""
+    """The id of a run: made from system, entity and inputs, so that the same run has the same id; what
+    replaces a run is another one by other code."""
     text = f"{system} {entity.ref} {sorted(inputs.items())}"
+    if REDERIVED in inputs:
+        text = f"{text} {system.version}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def holds(call: Call) -> bool:
     """Whether what the run was made from is still what the entity has."""
     now = _inputs(call.system, call.entity, call.find)
-    sources = {_source(name) for name in call.inputs} - {RETRY}
+    sources = {_source(name) for name in call.inputs} - {RETRY, REDERIVED}
     return all(_of(source, now) == _of(source, call.inputs) for source in sources)
 
 

@@ -1,9 +1,16 @@
-"""Where systems run: handed to the schedule. A leaf runs them in :mod:`cim.leaf.workers`."""
+"""Where systems run, and what comes of it. A leaf runs them in :mod:`cim.leaf.workers`."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from cim.contract import codec
+from cim.contract.expiry import check_end
 from cim.contract.system import SystemType
+from cim.domain.component import Component
+from cim.domain.errors import CimError
+
+LONGEST_CAUSE = 500
+"""Characters of a failure's cause that are kept."""
 
 
 class Place(Protocol):
@@ -27,3 +34,32 @@ class Runner(Protocol):
         A run that takes long leaves its ``place`` when that is wanted, and goes on beside those at work.
         """
         ...
+
+
+def checked(system: SystemType, output: Any) -> tuple[Component | None, ...]:
+    """What a run returned, held against its signature, and readable once it is written; raises
+    :class:`CimError`."""
+    outputs: tuple[Any, ...] = output if isinstance(output, tuple) else (output,)
+    if len(outputs) != len(system.returns) or any(
+        type(found) not in kinds for found, kinds in zip(outputs, system.returns, strict=True)
+    ):
+        said = ", ".join("|".join(kind.__name__ for kind in kinds) for kinds in system.returns)
+        came = ", ".join(type(found).__name__ for found in outputs) or "nothing"
+        raise CimError(f"{system} returned {came}, its signature says {said}")
+    for found in outputs:
+        if found is not None:
+            codec.check(found)
+            check_end(found)
+    return outputs
+
+
+def cause_of(error: Exception) -> str:
+    """Why a run failed, in words that are not too many."""
+    text = str(error) if isinstance(error, CimError) else f"{type(error).__name__}: {error}"
+    # A file name that is no text comes with surrogates, which no body can hold.
+    return cut(text.encode(errors="replace").decode())
+
+
+def cut(text: str) -> str:
+    """A cause without what is too long of it."""
+    return text if len(text) <= LONGEST_CAUSE else text[: LONGEST_CAUSE - 1] + "…"

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from types import MappingProxyType
-from typing import Any
 
-from cim.contract import codec
-from cim.contract.expiry import check_end
 from cim.contract.subjects import Ref
 from cim.contract.system import STATE, SystemType
 from cim.domain.component import Component
@@ -24,7 +21,7 @@ from cim.world.allowance import Allowance, Limit
 from cim.world.due import Call, arguments, call, is_due
 from cim.world.entity import Entity
 from cim.world.looking import Looking
-from cim.world.runner import Runner
+from cim.world.runner import Runner, cause_of, checked, cut
 from cim.world.share import Share
 from cim.world.tries import TRIES, Tries
 from cim.world.waiting import Key, Lane, Turn, Waiting
@@ -33,9 +30,6 @@ from cim.world.writer import Writer
 
 PAGE = 512
 """Runs of old entities that wait before more are looked at."""
-
-LONGEST_CAUSE = 500
-"""Characters of a failure's cause that are kept."""
 
 
 class _Place:
@@ -318,25 +312,25 @@ class Schedule:
             raise
         except (Unavailable, ConnectionError, TimeoutError) as error:  # no input is to blame for that, either
             allowance.missed(key[1], self._clock.monotonic())
-            tries = self._tries.again(key, due.id, place.turn, _cause(error), self._clock.monotonic())
+            tries = self._tries.again(key, due.id, place.turn, cause_of(error), self._clock.monotonic())
             if tries is not None:
-                cause = _cut(f"tried {tries} times, at last: {_cause(error)}")
+                cause = cut(f"tried {tries} times, at last: {cause_of(error)}")
                 await self._writer.failed(due, cause, self._took(started))
             return
         except Exception as error:  # whatever a module's code raises is recorded, never lost
             self._tries.forget(key)
             allowance.found()
-            await self._writer.failed(due, _cause(error), self._took(started))
+            await self._writer.failed(due, cause_of(error), self._took(started))
             return
         self._tries.forget(key)
         allowance.found()
         try:
             await self._writer.done(due, outputs, self._took(started))
         except CimError as refused:  # such as: too large for the log, or sealed with a key that is lost
-            await self._writer.failed(due, _cause(refused), self._took(started))
+            await self._writer.failed(due, cause_of(refused), self._took(started))
 
     async def _outputs(self, due: Call, place: _Place) -> tuple[Component | None, ...]:
-        return _checked(due.system, await self._runner.run(due.system, arguments(due), place))
+        return checked(due.system, await self._runner.run(due.system, arguments(due), place))
 
     def _took(self, started: float) -> float:
         return (self._clock.monotonic() - started) * 1000
@@ -344,29 +338,3 @@ class Schedule:
     async def _tell(self) -> None:
         async with self._changed:
             self._changed.notify_all()
-
-
-def _checked(system: SystemType, output: Any) -> tuple[Component | None, ...]:
-    """What a run returned, held against its signature, and readable once it is written."""
-    outputs: tuple[Any, ...] = output if isinstance(output, tuple) else (output,)
-    if len(outputs) != len(system.returns) or any(
-        type(found) not in kinds for found, kinds in zip(outputs, system.returns, strict=True)
-    ):
-        said = ", ".join("|".join(kind.__name__ for kind in kinds) for kinds in system.returns)
-        came = ", ".join(type(found).__name__ for found in outputs) or "nothing"
-        raise CimError(f"{system} returned {came}, its signature says {said}")
-    for found in outputs:
-        if found is not None:
-            codec.check(found)
-            check_end(found)
-    return outputs
-
-
-def _cause(error: Exception) -> str:
-    text = str(error) if isinstance(error, CimError) else f"{type(error).__name__}: {error}"
-    # A file name that is no text comes with surrogates, which no body can hold.
-    return _cut(text.encode(errors="replace").decode())
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_CAUSE else text[: LONGEST_CAUSE - 1] + "…"

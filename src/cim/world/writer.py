@@ -2,7 +2,7 @@
 
 from asyncio import Lock
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from contextlib import suppress
 from typing import Any
 
@@ -20,7 +20,8 @@ from cim.log.chain import Head
 from cim.log.sealing import Sealing
 from cim.ports.clock import Clock, stamp
 from cim.ports.log import Log
-from cim.world.due import Call, arguments, carrier, holds, is_due
+from cim.world.difference import differences
+from cim.world.due import REDERIVED, Call, arguments, carrier, holds, is_wanted
 from cim.world.entity import Cell
 from cim.world.world import FAILED, World
 
@@ -41,26 +42,43 @@ class Writer:
         self._trouble, self._sealing = trouble, sealing or Sealing()
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
-    async def done(self, call: Call, outputs: tuple[Component | None, ...], took: float) -> None:
-        """Record a run that ended well; ``took`` in milliseconds. None takes a component away."""
+    async def done(self, call: Call, outputs: tuple[Component | None, ...], took: float) -> int | None:
+        """Record a run that ended well; ``took`` in milliseconds. None takes a component away.
+
+        Returns its sequence; None where it is not written, since it was made elsewhere or what it was made
+        from was replaced. A run in another's place leaves alone what it makes the same: nobody wakes for it.
+        """
         subject = call.entity.ref.components(call.system.owner)
         # Who was erased while the run was under way: what it found out of them comes too late.
         items = [self._sealing.item(subject, output, late=True) for output in outputs if output is not None]
-        await self._write(call, items, took, None)
+        standing = set[str]()
+        if REDERIVED in call.inputs:
+            found = differences(call.system, call.entity, outputs, self._clock.now())
+            standing = {kind.name for kind in call.system.writes if kind.key not in found}
+        return await self._write(call, items, took, None, standing)
 
     async def failed(self, call: Call, cause: str, took: float) -> None:
         """Record a run that could not be made, with its cause."""
         await self._write(call, [], took, cause)
 
-    async def _write(self, call: Call, items: list[codec.Item], took: float, cause: str | None) -> None:
+    async def _write(
+        self,
+        call: Call,
+        items: list[codec.Item],
+        took: float,
+        cause: str | None,
+        standing: Set[str] = frozenset(),
+    ) -> int | None:
         subject = call.entity.ref.components(call.system.owner)
         async with self._locks[subject]:
             # Another process may have made the same run meanwhile, or an input may have been replaced.
-            while is_due(call.system, call.entity, call.find) and holds(call):
+            written = None
+            while written is None and is_wanted(call) and holds(call):
                 head = call.entity.heads.get(subject, Head())
                 gone = _taken_away(call, items) if cause is None else []
                 failure = [self._failed(call, subject, item) for item in _failure(call, cause)]
-                everything = [*items, *gone, *failure]
+                brought = [item for item in items if item.type not in standing]
+                everything = [*brought, *gone, *failure]
                 commit = self._commit(call, subject, everything, took, failed=cause is not None)
                 try:
                     outcome = await append(self._log, self._clock, commit, head)
@@ -68,10 +86,10 @@ class Writer:
                     self._trouble(str(unknown))
                     continue
                 await self._world.reached(outcome.commit.sequence)
-                if not isinstance(outcome, Overtaken):
-                    break
+                written = None if isinstance(outcome, Overtaken) else outcome.commit.sequence
         if not self._locks[subject].locked():
             self._locks.pop(subject, None)
+        return written
 
     def _failed(self, call: Call, subject: str, failure: codec.Item) -> codec.Item:
         """A failure as it is written: what a system that reads personal values says may hold some."""

@@ -47,6 +47,7 @@ SELF = frozenset({"adapters", "providers"})
 EXCEPTIONS = {
     "cim.doors.repeating": "adapters",  # the door's other side: it asks over the same NATS link
     "cim.doors.serving": "adapters",  # and this one: it answers over it
+    "cim.doors.watcher": "adapters",  # and who hears what a door tells by and by
     "cim.cli.demo": "testing",  # the papers of the demo are the ones that the tests draw
 }
 

@@ -8,7 +8,8 @@ import pytest
 
 from cim.adapters.sqlite.rows import SqliteRows
 from cim.adapters.system import SystemClock
-from cim.doors.queries import MACHINE, QueryDoor
+from cim.contract.subjects import MACHINE
+from cim.doors.queries import QueryDoor
 from cim.doors.serving import Request, serve
 from cim.projections.answers import Answers
 from cim.views.live import LiveQueries

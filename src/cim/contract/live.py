@@ -92,7 +92,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     number: int
     began: Literal["anew", "resumed"] | None = None
     why: str | None = None
-    changes: list[Change] | list[msgspec.Raw] = []
+    changes: tuple[Change, ...] = ()
     reached: Place | None = None
     ended: str | None = None
     again: bool = False
@@ -206,8 +206,9 @@ class _Reading:
         return Need(source, found)
 
     def _version(self, used: Iterable[str]) -> str:
-        asked = msgspec.structs.replace(self._asked, since=None, page=1)
-        told = [codec.json_bytes(asked).decode(), self._kind.version]
+        asked = self._asked
+        said = (asked.of, asked.having, asked.without, asked.where, asked.show)
+        told = [codec.json_bytes(said).decode(), self._kind.version]
         for name in sorted(set(used) - {STATE}):
             told += _folded_by(self._component(name).component)
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@
 | ``runs.<sender>`` | what each process that runs systems is at, by request; all of them answer |
 | ``share.<process>`` | that a process which runs systems is there, so that they divide the work |
 | ``evt.cim.Person.<person>`` | that a person was erased |
-| ``live.<query>.<session>`` | changes of a live query |
+| ``live.<query>.<session>`` | what a live query tells: a view's by its name, another by its id |
 | ``cap.<contract>.<version>.<binding>.<operation>`` | a provider's operation, by request |
 
 All tokens are ASCII: some clients break on anything else. A sender stands in the subject because

@@ -1,4 +1,5 @@
-"""The door for queries: a projection's rows, declared queries, live queries, and ``cim.world``."""
+"""The door for queries: a projection's rows, declared queries, views, and the machine's own ``cim.world``,
+``cim.live`` and ``cim.taken``."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -8,24 +9,27 @@ from nats.aio.client import Client
 from cim.contract import codec
 from cim.contract.composition import Composition
 from cim.contract.query import rows_question
-from cim.contract.subjects import parse_query
+from cim.contract.subjects import MACHINE, parse_query
 from cim.domain.errors import CimError
+from cim.doors.live import LiveDoor
 from cim.doors.serving import Request, serve
 from cim.projections.answers import Answers
 from cim.views.live import LiveQueries
 from cim.world.world import World
-
-MACHINE = "cim"
-"""The context of the machine's own queries."""
 
 
 class QueryDoor:
     """Answers questions by name. A view's name is a live query, whose session is the sender."""
 
     def __init__(
-        self, composition: Composition, world: World, answers: Answers, live: LiveQueries | None = None
+        self,
+        composition: Composition,
+        world: World,
+        answers: Answers,
+        live: LiveQueries | None = None,
+        watched: LiveDoor | None = None,
     ) -> None:
-        self._world, self._answers, self._live = world, answers, live
+        self._world, self._answers, self._live, self._watched = world, answers, live, watched
         self._projections = {str(kind): kind for kind in composition.projections}
         self._queries = {str(kind): kind for kind in composition.queries}
 
@@ -45,6 +49,8 @@ class QueryDoor:
         name, sender = parse_query(subject)
         if name == f"{MACHINE}.world":
             return await self._told_of_world()
+        if self._watched is not None and name in self._watched.names:
+            return self._watched.answer(name, sender, body, room)
         if name in self._projections:
             return await self._answers.rows(self._projections[name], rows_question(body, name), room)
         if name in self._queries:

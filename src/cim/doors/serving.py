@@ -14,7 +14,7 @@ from cim.contract import codec
 from cim.domain.errors import CimError
 from cim.log.append import OutcomeUnknown
 from cim.log.backoff import delays
-from cim.ports.log import LinkLost
+from cim.ports.log import LinkLost, LogRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,20 @@ async def serve(client: Client, subject: str, answer: Answer, trouble: Trouble, 
     """
     door = _Door(lean_of(client), subject, answer, trouble, queue)
     await door.open()
+
+
+def publisher(client: Client, trouble: Trouble) -> Callable[[str, bytes], Awaitable[None]]:
+    """Publishing to who follows something: what cannot be sent is told and lost, and they begin again when
+    the link is back."""
+    lean = lean_of(client)
+
+    async def publish(subject: str, body: bytes) -> None:
+        try:
+            (await lean.wire()).publish(subject, "", b"", body)
+        except (LinkLost, LogRefused) as error:
+            trouble(f"{subject}: a change was not sent: {error}")
+
+    return publish
 
 
 class _Door:

@@ -11,19 +11,22 @@ import uvicorn
 from nats.aio.client import Client
 
 from cim.actors.actors import Actors
-from cim.adapters.nats.lean import Lean, lean_of
+from cim.adapters.nats.lean import lean_of
 from cim.adapters.nats.link import connect
 from cim.adapters.nats.stream import is_ready, make_ready
 from cim.adapters.system import SystemClock, SystemEntropy
 from cim.contract import codec
 from cim.contract.composition import Composition, compose
 from cim.contract.personal import personal_fields
+from cim.contract.subjects import MACHINE
 from cim.domain.errors import CimError, Misdeclared
 from cim.doors.commands import CommandDoor
+from cim.doors.live import LiveDoor
 from cim.doors.page import PageDoor
 from cim.doors.patience import PatientBlobs
-from cim.doors.queries import MACHINE, QueryDoor
+from cim.doors.queries import QueryDoor
 from cim.doors.runs import serve_runs
+from cim.doors.serving import publisher
 from cim.leaf.accounts import Keys, machine_credentials, steward_credentials
 from cim.leaf.deciding import deciding
 from cim.leaf.garbage import let_go
@@ -36,7 +39,6 @@ from cim.leaf.node import Node, Tell, background, join
 from cim.leaf.sessions import PageSessions
 from cim.leaf.supervised import keep_providers
 from cim.leaf.turn import Turn
-from cim.ports.log import LinkLost, LogRefused
 from cim.views.live import LiveQueries
 from cim.views.page import Page, Upload
 from cim.views.template import View, compile_view
@@ -240,6 +242,7 @@ async def _doors(
 ) -> AsyncIterator[None]:
     running, tell = ground.running, ground.tell
     clock, entropy, lean = SystemClock(), SystemEntropy(), lean_of(node.client)
+    publish = publisher(node.client, tell)
     node.world.when_erased(lambda _, refs: actors.forget(refs))
     commands = CommandDoor(node.composition, actors, node.world, lambda: running.trouble)
     live = LiveQueries(
@@ -247,12 +250,13 @@ async def _doors(
         views,
         working=node.schedule.working,
         history=lambda ref: trail(node.log, ref, node.sealing),
-        publish=_publisher(lean, tell),
+        publish=publish,
         link=lambda: lean.opened,
         clock=clock,
     )
     await commands.serve(node.client, tell)
-    queries = QueryDoor(node.composition, node.world, node.answers, live)
+    watched = LiveDoor(node.composition, node.world, publish, clock, tell)
+    queries = QueryDoor(node.composition, node.world, node.answers, live, watched)
     contexts = (MACHINE, *(context.name for context in node.composition.contexts))
     await queries.serve(node.client, contexts, tell)
     await serve_runs(node.client, node.schedule, entropy.new_id(), tell, node.left_alone)
@@ -267,7 +271,10 @@ async def _doors(
         trouble=tell,
     )
     async with background(
-        live.run(), _serve(page, listening), keep_head(node.world, node.machine.state, clock, tell)
+        live.run(),
+        watched.run(),
+        _serve(page, listening),
+        keep_head(node.world, node.machine.state, clock, tell),
     ):
         yield
 
@@ -283,18 +290,6 @@ async def _serve(page: PageDoor, listening: socket.socket) -> None:
     finally:
         web.should_exit = web.force_exit = True
         await asyncio.wait([serving])
-
-
-def _publisher(lean: Lean, tell: Tell) -> Callable[[str, bytes], Awaitable[None]]:
-    """Publishing to pages: what cannot be sent is told and lost; pages begin anew when the link is back."""
-
-    async def publish(subject: str, body: bytes) -> None:
-        try:
-            (await lean.wire()).publish(subject, "", b"", body)
-        except (LinkLost, LogRefused) as error:
-            tell(f"{subject}: a change was not sent: {error}")
-
-    return publish
 
 
 class _Web(uvicorn.Server):

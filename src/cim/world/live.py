@@ -111,11 +111,6 @@ class Following:
         self._pending.clear()
 
     @property
-    def in_snapshot(self) -> bool:
-        """Whether there is more of the snapshot to come."""
-        return not self._whole
-
-    @property
     def has_news(self) -> bool:
         """Whether something changed since it was last told."""
         return bool(self._pending)

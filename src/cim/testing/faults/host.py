@@ -13,8 +13,9 @@ from cim.actors.actors import Actors
 from cim.adapters.nats.link import connect
 from cim.adapters.system import SystemClock
 from cim.contract.composition import compose
+from cim.contract.subjects import MACHINE
 from cim.doors.commands import CommandDoor
-from cim.doors.queries import MACHINE, QueryDoor
+from cim.doors.queries import QueryDoor
 from cim.leaf.accounts import Keys, machine_credentials
 from cim.leaf.cluster import node_folder
 from cim.leaf.configuration import Member

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "show": "show entities with their state and components, or processes with what they wait for",
     "rows": "print the rows of a projection, or how far each projection is",
     "ask": "ask a declared query",
+    "watch": "show the entities that a question asks for, then what becomes of them",
     "log": "print the log, a message a line",
     "topology": "show what a machine is made of and how it hangs together, from its modules alone",
     "trace": "show everything that one command led to",

@@ -84,6 +84,26 @@ def _ask(command: ArgumentParser) -> None:
     _take_sequence(command)
 
 
+def _watch(command: ArgumentParser) -> None:
+    command.add_argument("entity", metavar="CONTEXT.Entity", help="such as documents.Document")
+    _take_several(command, "--with", "having", "only those that carry it")
+    _take_several(command, "--without", "without", "only those that do not carry it")
+    _take_several(
+        command, "--where", "where", "only those of which it holds: 'total > 100', 'Kind.kind == invoice'"
+    )
+    _take_several(
+        command, "--show", "show", "show this value (default: the state and all that is asked about)"
+    )
+    command.add_argument("--once", action="store_true", help="end when all that is there now is shown")
+
+
+def _take_several(command: ArgumentParser, option: str, dest: str, what: str) -> None:
+    metavar = "CONDITION" if dest == "where" else "COMPONENT"
+    command.add_argument(
+        option, dest=dest, action="append", default=[], metavar=metavar, help=f"{what}; may be repeated"
+    )
+
+
 def _log(command: ArgumentParser) -> None:
     command.add_argument("--follow", action="store_true", help="go on with what comes")
 
@@ -194,6 +214,7 @@ WORDS: Mapping[str, Callable[[ArgumentParser], None]] = {
     "show": _show,
     "rows": _rows,
     "ask": _ask,
+    "watch": _watch,
     "log": _log,
     "topology": _topology,
     "trace": _trace,

@@ -1,5 +1,7 @@
 """What can be asked of the entities of a world."""
 
+import random
+
 from cim.contract.subjects import Ref
 from cim.world.entities import Entities
 from cim.world.entity import Entity, Run
@@ -70,3 +72,17 @@ def test_the_command_of_an_id_is_found() -> None:
     entities.add_command("c1", Ref(*NOTE, "a"), "Write/5f")
     assert entities.command("c1") == (Ref(*NOTE, "a"), "Write/5f")
     assert entities.command("c2") is None
+
+
+async def test_pages_hold_those_that_come_in_while_they_are_asked_for() -> None:
+    chance = random.Random(3)
+    ids = [f"n{number:04}" for number in range(400)]
+    chance.shuffle(ids)
+    entities, known = Entities(), set[str]()
+    while ids:
+        for id in [ids.pop() for _ in range(min(len(ids), chance.choice([1, 3, 40])))]:
+            entities.add(note(id, len(known) + 1))
+            known.add(id)
+        after = chance.choice([None, *sorted(known)])
+        wanted = [id for id in sorted(known) if after is None or id > after][:7]
+        assert [one.ref.id for one in await entities.page(NOTE, after, 7)] == wanted

@@ -1,13 +1,18 @@
 """The entities that a world knows, asked for by what is wanted of them and never all at once."""
 
+from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from itertools import islice
 
 from cim.contract.subjects import Ref
 from cim.world.entity import Entity
 
 Kind = tuple[str, str]
 """The context and the name of a kind of entity."""
+
+FEW = 16
+"""Ids that are put into an order one by one; of more the whole is sorted again."""
 
 PAGE = 200
 """How many entities are held at once while all of them are gone through."""
@@ -22,6 +27,7 @@ class Entities:
     def __init__(self) -> None:
         self._all: dict[Ref, Entity] = {}
         self._kinds: defaultdict[Kind, dict[str, Entity]] = defaultdict(dict)
+        self._orders: dict[Kind, list[str]] = {}
         self._commands: dict[str, tuple[Ref, str | None]] = {}
 
     def at_hand(self, ref: Ref) -> Entity | None:
@@ -49,9 +55,22 @@ class Entities:
 
     async def page(self, of: Kind, after: str | None = None, most: int = PAGE) -> list[Entity]:
         """Up to ``most`` of a kind in the order of their ids, from the first one past ``after`` on."""
-        kind = self._kinds.get(of, {})
-        ids = sorted(id for id in kind if after is None or id > after)
-        return [kind[id] for id in ids[:most]]
+        kind, order = self._kinds.get(of, {}), self._order(of)
+        start = 0 if after is None else bisect_right(order, after)
+        return [kind[id] for id in order[start : start + most]]
+
+    def _order(self, of: Kind) -> list[str]:
+        """The ids of a kind in their order, which is kept for the next page: those that came in since, the
+        last of the kind, are put in, and what is sorted already costs a sort little."""
+        kind, order = self._kinds.get(of, {}), self._orders.setdefault(of, [])
+        came = list(islice(reversed(kind), len(kind) - len(order)))
+        if len(came) > FEW:
+            order += came
+            order.sort()
+        else:
+            for id in came:
+                insort(order, id)
+        return order
 
     async def changed_since(self, of: Kind, sequence: int, most: int = PAGE) -> list[Entity]:
         """Up to ``most`` of a kind whose last commit is past ``sequence``, the earliest of these first."""

@@ -199,6 +199,37 @@ async def test_of_what_changed_together_all_is_told_or_nothing(doors: Doors) -> 
     assert (len(held.texts), held.anew, len(cuts)) == (5, 1, 1)
 
 
+async def test_a_leaf_that_looks_back_for_long_is_waited_for(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, cuts, heard = Held(), list[str](), asyncio.Semaphore(0)
+    last = await write(doors, "n1", "a")
+    async with opened(doors) as leaf:
+        async with aclosing(follow(doors)) as told:
+            await held.until(told, last)
+        last = await write(doors, "n1", "b")
+        await leaf.door.ended()
+        as_of, answer = World.as_of, leaf.door.answer
+
+        async def late(world: World, ref: Ref, sequence: int) -> Any:
+            for _ in range(10):
+                await heard.acquire()
+            return await as_of(world, ref, sequence)
+
+        def answered(*asked: Any) -> dict[str, Any]:
+            heard.release()
+            return answer(*asked)
+
+        monkeypatch.setattr(World, "as_of", late)
+        monkeypatch.setattr(leaf.door, "answer", answered)
+        monkeypatch.setattr("cim.doors.watcher.BEAT", 0.02)
+        monkeypatch.setattr("cim.doors.watcher.SILENCE", 0.04)
+        async with aclosing(follow(doors, cuts.append, since=held.place)) as told:
+            async with asyncio.timeout(30):
+                held.take(await anext(told))
+    assert (held.texts, cuts) == ({"n1": ["a", "b"]}, [])
+
+
 async def raw(doors: Doors, asked: dict[str, Any]) -> tuple[list[Told], asyncio.Event]:
     """What an outside program hears that takes nothing; the event is set at each message."""
     heard, came = list[Told](), asyncio.Event()

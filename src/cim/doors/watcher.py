@@ -112,8 +112,10 @@ class _Stream:
             yield told
 
     async def _next(self) -> Told:
+        # The first message takes as long as the leaf has to look back: that it is there is asked meanwhile.
+        patience = SILENCE if self._number else None
         try:
-            async with asyncio.timeout(SILENCE):
+            async with asyncio.timeout(patience):
                 body = await self._came.get()
         except TimeoutError:
             raise LinkLost(f"nothing was heard of the live query for {SILENCE:g} s") from None

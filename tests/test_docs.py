@@ -14,10 +14,14 @@ from types import ModuleType
 
 import pytest
 
-from cim.cli import parser
+from cim.cli import main, parser
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+PICTURE = re.compile(
+    r"^python3 -m uv run cim (topology [^\n]*)\n```\n\n(?:[^\n]+\n\n)?```mermaid\n(.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -84,6 +88,31 @@ def cim_lines() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "command"), list(cim_lines()))
 def test_each_command_line_of_a_page_is_one(page: str, command: str) -> None:
     parser().parse_args(shlex.split(command))
+
+
+def pictures() -> Iterator[tuple[str, str, str]]:
+    for page in PAGES:
+        for command, picture in PICTURE.findall(page.read_text()):
+            yield named(page), command, picture
+
+
+@pytest.mark.parametrize(("page", "command", "picture"), list(pictures()))
+def test_a_picture_is_what_the_line_above_it_prints(
+    page: str, command: str, picture: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(shlex.split(command)) == 0
+    assert capsys.readouterr().out == picture
+
+
+def test_the_world_is_taught_with_pictures() -> None:
+    assert [
+        command.rpartition("mermaid")[2] for page, command, _ in pictures() if page == "docs/world.md"
+    ] == [
+        " --module alarms",
+        " --module rooms",
+        "",
+    ]
 
 
 def test_the_readme_gives_the_command_that_ci_runs() -> None:

@@ -10,8 +10,8 @@ from cim.contract.codec import BadBody
 from cim.contract.envelope import Origin
 from cim.contract.subjects import Ref
 from cim.contract.system import STATE, SystemType, read_system
-from cim.world.due import arguments, call, is_due, run_id
-from cim.world.entity import Cell, Entity, Run
+from cim.world.due import arguments, call, holds, is_due, run_id
+from cim.world.entity import Again, Cell, Entity, Run
 
 notes = Context("notes")
 
@@ -215,3 +215,25 @@ def test_the_same_run_has_the_same_id_everywhere_and_no_other_has_it() -> None:
         run_id(system, other, {STATE: 1, "Text": 2}),
     }
     assert len(ids) == 5
+
+
+def test_a_run_that_found_something_missing_does_not_hold_once_that_has_come() -> None:
+    note = entity({"state": 1, "Text": 1})
+    made = call(read(perhaps_kind), note, alone)
+    assert made is not None
+    assert holds(made)
+    note.cells["Kind"] = Cell({"name": "letter"}, Origin.root("k", "tester"), 9, 1, "x", "t")
+    assert not holds(made)
+
+
+def test_a_run_that_began_before_it_was_let_be_made_again_does_not_hold_and_would_stand_twice() -> None:
+    note, system = entity({"state": 1}), read(on_state)
+    slow = call(system, note, alone)
+    assert slow is not None
+    again = Again(
+        3, Origin.root("r", "tester")
+    )  # another process's run failed by then, and a person had it retried
+    note.runs[str(system)] = Run(str(system), {"state": 1}, True, "no", 1.0, 9, "v", 2, again)
+    retried = call(system, note, alone)
+    assert retried is not None
+    assert (holds(slow), holds(retried)) == (False, True)

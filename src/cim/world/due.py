@@ -128,18 +128,18 @@ def run_id(system: SystemType, entity: Entity, inputs: Mapping[str, int]) -> str
 
 
 def holds(call: Call) -> bool:
-    """Whether what the run was made from is still what the entity has."""
+    """Whether a run is still the one that is to be made: what it was made from is what there is, what it
+    found missing has not come, and nobody has let it be made again since it began."""
+    made_from = {name: at for name, at in call.inputs.items() if name != REDERIVED}
     now = _inputs(call.system, call.entity, call.find)
-    sources = {_source(name) for name in call.inputs} - {RETRY, REDERIVED}
-    return all(_of(source, now) == _of(source, call.inputs) for source in sources)
+    run = call.entity.runs.get(str(call.system))
+    if REDERIVED not in call.inputs and run is not None and run.again is not None:
+        now[RETRY] = run.again.number
+    return made_from == now
 
 
 def _source(name: str) -> str:
     return name.partition("/")[0]
-
-
-def _of(source: str, inputs: Mapping[str, int]) -> dict[str, int]:
-    return {name: number for name, number in inputs.items() if _source(name) == source}
 
 
 def _seen(system: SystemType, entity: Entity, find: Find) -> list[tuple[Read, Entity | None]]:

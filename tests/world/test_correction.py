@@ -215,3 +215,87 @@ def test_what_cannot_be_a_correction_is_refused_by_name() -> None:
 
     with pytest.raises(Misdeclared, match=r"Vague\.correct: say by its annotation which events"):
         compose([papers, vague])
+
+
+slips = Context("slips")
+
+
+class Fill(Command):
+    slip: str
+    total: int
+
+
+class Say(Command):
+    slip: str
+    total: int
+
+
+class Filled(Event):
+    slip: str
+    total: int
+
+
+class Said(Event):
+    slip: str
+    total: int
+
+
+@slips.entity(key="slip")
+class Slip(State):
+    total: int = 0
+
+    def decide(self, command: Fill | Say) -> Iterable[Filled | Said]:
+        kind = Filled if isinstance(command, Fill) else Said
+        return [kind(command.slip, command.total)]
+
+    def evolve(self, event: Filled | Said) -> "Slip":
+        return self.but(total=event.total) if isinstance(event, Filled) else self
+
+
+@slips.component(of=Slip)
+class Total(Component):
+    total: int = 0
+
+    def correct(self, event: Said) -> "Total":
+        return self.but(total=event.total)
+
+
+@slips.component(of=Slip)
+class Copy(Component):
+    total: int
+
+
+@slips.system
+def sum_up(slip: Changed[Slip]) -> Total | None:
+    return Total(slip.total) if slip.total else None
+
+
+@slips.system
+def copy(total: Changed[Total]) -> Copy:
+    return Copy(total.total)
+
+
+async def test_a_word_from_under_which_the_derived_value_was_taken_is_another_input(start: Start) -> None:
+    log = MemoryLog()
+    process = start(log, slips)
+    for number, command in enumerate(
+        [Fill("s1", 0), Say("s1", 5), Fill("s1", 3), Fill("s1", 0), Say("s1", 6)]
+    ):
+        await process.send(command, f"c{number}")
+        await process.idle()
+    assert await process.values() == {"s1": {"Total": {"total": 6}, "Copy": {"total": 6}}}
+    runs = [
+        (one.id, dict(one.derivation.inputs))
+        for one in await process.commits()
+        if one.derivation is not None and one.derivation.system == "slips.copy"
+    ]
+    assert [inputs for _, inputs in runs] == [
+        {"Total": 0, "Total/corrected": 2},
+        {"Total": 3, "Total/corrected": 2},
+        {"Total": 5, "Total/corrected": 2},
+        {"Total": 5, "Total/corrected": 5},
+    ]
+    assert len({id for id, _ in runs}) == 4
+    again = start(log, slips)
+    await again.idle()
+    assert await again.world.fingerprint() == await process.world.fingerprint()

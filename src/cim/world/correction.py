@@ -15,11 +15,14 @@ def derived_of(cell: Cell | None) -> Cell | None:
     return cell if cell is None or cell.correction is None else cell.derived
 
 
-def corrected(derived: Cell | None, kind: type[Component], corrections: Sequence[Correction]) -> Cell | None:
+def corrected(
+    derived: Cell | None, kind: type[Component], corrections: Sequence[Correction], taken: int = 0
+) -> Cell | None:
     """What was derived, put right by each correction in turn; what none of them concerns stays as it is.
 
     Where nothing was derived, and every field of the component has a default, the corrections are put on
-    the component without anything known.
+    the component without anything known. ``taken`` is the number of the commit that took away what was
+    derived before, if one did: what stands alone since is another value than what stood alone before.
     """
     value = _typed(derived, kind)
     if value is None:
@@ -29,7 +32,7 @@ def corrected(derived: Cell | None, kind: type[Component], corrections: Sequence
         after = _put_right(value, correction)
         if after != value:
             value, last = after, correction
-    return derived if last is None else _cell(codec.plain(value), derived, last)
+    return derived if last is None else _cell(codec.plain(value), derived, last, taken)
 
 
 def _put_right(value: Component, correction: Correction) -> Component:
@@ -42,9 +45,11 @@ def _put_right(value: Component, correction: Correction) -> Component:
         ) from error
 
 
-def _cell(value: Any, derived: Cell | None, correction: Correction) -> Cell:
+def _cell(value: Any, derived: Cell | None, correction: Correction, taken: int) -> Cell:
     commit = correction.commit
-    said = Cell(value, commit.origin, commit.sequence, 0, commit.origin.owner, commit.time, correction, None)
+    said = Cell(
+        value, commit.origin, commit.sequence, taken, commit.origin.owner, commit.time, correction, None
+    )
     if derived is None:
         return said
     if derived.sequence > commit.sequence:

@@ -190,7 +190,7 @@ class World:
         """A digest over all that is known of every entity: equal worlds have equal ones."""
         found = hashlib.sha256()
         async for entity in self.entities.each():
-            found.update(f"{entity.ref}\n".encode() + codec.json_bytes(entity.shown()))
+            found.update(f"{entity.ref}\n".encode() + codec.json_bytes(entity.known()))
         return found.hexdigest()
 
     def _entity(self, ref: Ref) -> Entity:
@@ -302,7 +302,9 @@ class World:
     def _put(
         self, entity: Entity, kind: ComponentType, derived: Cell | None, commit: Commit, step: Step
     ) -> None:
-        found = corrected(derived, kind.component, entity.corrections[kind.key])
+        before = entity.cells.get(kind.key)
+        taken = step.number if not step.said else 0 if before is None else before.number
+        found = corrected(derived, kind.component, entity.corrections[kind.key], taken)
         if found is None:
             entity.lose(kind.key, commit, step)
         else:

@@ -46,6 +46,7 @@ def test_an_imported_history_is_the_same_bit_for_bit(machine: Place, archive: Pa
     assert empty.cim(*everything).out == machine.cim(*everything).out
     verified = empty.cim("verify", "--json").data[0]
     assert (verified["sound"], verified["blobs"]) == (True, 10)
+    assert verified["world"] == machine.cim("verify", "--json").data[0]["world"]
     # The digest covers each header and body of each commit: exported again, it is what it was.
     again = empty.cim("export", empty.folder / "again.zip", "--json").data[0]
     assert again["digest"] == done.data[0]["digest"]

@@ -42,6 +42,8 @@ def test_a_sound_machine_is_told_so(machine: Place) -> None:
     done = machine.cim("verify", "--json")
     last = machine.cim("log", "--json").data[-1]["sequence"]
     assert done.code == 0
+    world = done.data[0]["world"]
+    assert f"the world that it leads to: {world}" in machine.cim("verify").out.splitlines()
     # Five scans, and the picture that was made of the PDF's first page.
     assert done.data == [
         {
@@ -49,6 +51,7 @@ def test_a_sound_machine_is_told_so(machine: Place) -> None:
             "commits": last,
             "entities": 5,
             "blobs": 10,
+            "world": world,
             "compared": [f"the head kept at {last}"],
             "faults": [],
         }

@@ -32,11 +32,13 @@ from cim.world.world import World
 
 @dataclass(slots=True)
 class Verdict:
-    """What was found: how much was checked, and every fault by name."""
+    """What was found: how much was checked, and every fault by name. ``world`` is the digest of all that the
+    log leads to: two machines with the same log hold the same world."""
 
     commits: int = 0
     entities: int = 0
     blobs: int = 0
+    world: str = ""
     compared: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -48,6 +50,7 @@ def run(given: argparse.Namespace) -> int:
         print_json({"sound": not verdict.faults, **msgspec.to_builtins(verdict)})
     else:
         print(f"{verdict.commits} commits of {verdict.entities} entities, {verdict.blobs} contents checked")
+        print(f"the world that it leads to: {verdict.world}")
         print(f"compared with: {', '.join(verdict.compared) or 'nothing stored yet'}")
         print("\n".join(f"FAULT {fault}" for fault in verdict.faults) or "sound: no fault found")
     return 1 if verdict.faults else 0
@@ -121,6 +124,7 @@ async def _replay(log: Log, world: World, kept: KeptHeads, told: dict[str, Any] 
     verdict.faults += [next(iter(broken.values())) for broken in replay.broken.values() if broken]
     verdict.faults += replay.together.faults()
     verdict.entities = await world.entities.count()
+    verdict.world = await world.fingerprint()
     stopped = {entity.name: entity.stopped async for entity in world.entities.troubled()}
     told_already = (None, *verdict.faults)
     verdict.faults += [f"{name}: {cause}" for name, cause in stopped.items() if cause not in told_already]

@@ -12,9 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
-from cim.adapters.memory.log import MemoryLog
 from cim.contract.envelope import Commit
-from cim.ports.log import LinkLost, Stored, Unclear
+from cim.ports.log import LinkLost, Log, Stored, Unclear
 
 FATES = {
     "attempt arrives": 30,
@@ -86,7 +85,7 @@ class FaultyLog:
     After :meth:`end` its process is dead: nothing that it still tries reaches the store.
     """
 
-    def __init__(self, store: MemoryLog, network: Network) -> None:
+    def __init__(self, store: Log, network: Network) -> None:
         self._store, self._network = store, network
         self._cut = 0
         self._dead = False

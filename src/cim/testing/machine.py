@@ -17,7 +17,7 @@ from cim.actors.request import Asked, Receipt, Rejection, content_digest
 from cim.adapters.memory.log import MemoryLog
 from cim.adapters.memory.snapshots import MemorySnapshots
 from cim.contract import codec
-from cim.contract.composition import compose
+from cim.contract.composition import Composition, compose
 from cim.contract.envelope import Commit, Origin
 from cim.contract.subjects import Ref
 from cim.contract.system import SystemType
@@ -26,7 +26,7 @@ from cim.log.append import Appended, OutcomeUnknown, append
 from cim.log.chain import BrokenChain, Head
 from cim.log.consumer import consume
 from cim.log.grouped import Grouped
-from cim.ports.log import LinkLost
+from cim.ports.log import LinkLost, Log
 from cim.ports.snapshots import Snapshot, Snapshots
 from cim.processes.reactor import Reactor
 from cim.testing.clock import HandClock
@@ -34,6 +34,7 @@ from cim.testing.faulty_log import FaultyLog, Network, steps
 from cim.testing.jars import Move, Pour, Put, jars, labels
 from cim.testing.keepers import keepers
 from cim.world.due import is_due
+from cim.world.expiry import Expiry
 from cim.world.runner import Place
 from cim.world.schedule import Schedule
 from cim.world.world import World
@@ -117,25 +118,34 @@ class SlowSnapshots(MemorySnapshots):
 
 
 class Process:
-    """One process of the machine, wired as a leaf would: world, actors, writer, schedule and reactor.
+    """One process of the machine, wired as a leaf would: world, actors, writer, schedule, expiry and reactor.
 
     The host's ``clock`` goes on when a process ends and another begins. One process ``delivers``.
     """
 
     def __init__(
-        self, store: MemoryLog, network: Network, snapshots: Snapshots, clock: HandClock, delivers: bool
+        self,
+        store: Log,
+        network: Network,
+        snapshots: Snapshots,
+        clock: HandClock,
+        delivers: bool,
+        composition: Composition = COMPOSITION,
     ) -> None:
         self.log = FaultyLog(store, network)
-        self.world = World(COMPOSITION)
+        self.composition, self.world = composition, World(composition)
         self.clock, self.delivers = clock, delivers
         keeping = Keeping(snapshots, lambda text: None, every=3, parting=2)
         # What goes alone, and what together: any two that are under way at once.
         log = Grouped(self.log, line=1, enough=2)
-        self.actors = Actors(COMPOSITION, log, clock, "cim:simulated", warm=2, keeping=keeping)
+        self.actors = Actors(composition, log, clock, "cim:simulated", warm=2, keeping=keeping)
         writer = Writer(self.world, log, clock, "cim:simulated", lambda text: None)
-        self.schedule = Schedule(self.world, writer, COMPOSITION.systems, Runs(network), clock, 2)
+        self.schedule = Schedule(self.world, writer, composition.systems, Runs(network), clock, 2)
+        self.expiry = Expiry(
+            self.world, log, clock, "cim:simulated", composition.components, lambda text: None
+        )
         self.reactor = Reactor(
-            COMPOSITION.processes,
+            composition.processes,
             log,
             clock,
             "cim:simulated",
@@ -147,6 +157,7 @@ class Process:
             self.spawn(consume(self.log, clock, 0, self._take)),
             self.spawn(self.schedule.run()),
             self.spawn(self.reactor.run(self.actors)),
+            self.spawn(self.expiry.run()),
         )
 
     async def _take(self, batch: list[Commit]) -> None:
@@ -174,9 +185,11 @@ class Process:
             return False
         if not self.reactor.is_idle or any(not one.is_quiet for _, one in self.reactor.pending.instances()):
             return False
+        if self.expiry.pending:
+            return False
         entities = [entity async for entity in self.world.entities.each()]
-        find = self.world.entities.at_hand
-        return not any(is_due(one, entity, find) for entity in entities for one in COMPOSITION.systems)
+        find, systems = self.world.entities.at_hand, self.composition.systems
+        return not any(is_due(system, entity, find) for entity in entities for system in systems)
 
     def trouble(self) -> str | None:
         """What ended a part of it that never ends."""
@@ -197,7 +210,8 @@ class Answer:
 
 
 class Machine:
-    """Processes over one store, and all that was told to those who asked.
+    """Processes over one store, and all that was told to those who asked. Those that begin from now on have
+    the modules of ``composition``.
 
     ``answers`` are in the order in which they came; ``appended`` are the commits that plain appends
     were told of; ``delivered`` counts how often each command, by id and digest, came to a process;
@@ -205,14 +219,24 @@ class Machine:
     machine may end with.
     """
 
-    def __init__(self, chance: random.Random, processes: int = 2) -> None:
-        self.chance, self.network, self.store = chance, Network(chance), MemoryLog()
+    def __init__(
+        self,
+        chance: random.Random,
+        processes: int = 2,
+        composition: Composition = COMPOSITION,
+        stores: Sequence[Log] = (),
+    ) -> None:
+        self.chance, self.network = chance, Network(chance)
+        # One log: in memory, or that of a server, to which each process has a connection of its own.
+        self._stores = stores or [MemoryLog()] * processes
+        self.store = self._stores[0]
+        self.composition = composition
         # What a process kept is there after it was killed, and one may find another's.
         shared = SlowSnapshots(self.network)
         alone = chance.random() < 0.5
         self._snapshots = [SlowSnapshots(self.network) if alone else shared for _ in range(processes)]
         self.processes = [
-            Process(self.store, self.network, one, HandClock(jumps=True), delivers=place == 0)
+            Process(self._stores[place], self.network, one, HandClock(jumps=True), place == 0, composition)
             for place, one in enumerate(self._snapshots)
         ]
         self.answers: list[Answer] = []
@@ -235,7 +259,12 @@ class Machine:
         await dead.crash()
         await self.network.take_time()
         self.processes[place] = Process(
-            self.store, self.network, self._snapshots[place], dead.clock, dead.delivers
+            self._stores[place],
+            self.network,
+            self._snapshots[place],
+            dead.clock,
+            dead.delivers,
+            self.composition,
         )
 
     async def send(self, asked: Asked) -> None:
@@ -285,6 +314,7 @@ class Machine:
     async def intrude(self, jar: str) -> None:
         """Another program writes on a jar's subject what no machine writes: it is parked from here on."""
         self.parked.add(jar)
+        assert isinstance(self.store, MemoryLog), "another program writes in memory only"
         await self.store.intrude(Ref("jars", "Jar", jar).events, {"from": "elsewhere"}, b"{not our JSON")
 
     async def append(self, subject: str, ids: list[str]) -> None:

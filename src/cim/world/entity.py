@@ -174,6 +174,19 @@ class Entity:
         found = {"id": self.ref.id, "sequence": self.sequence, "state": state, "components": components}
         return found if self.stopped is None else {**found, "stopped": self.stopped}
 
+    def known(self) -> dict[str, Any]:
+        """All that decides what the entity is and what is done on it next, as plain data."""
+        return {
+            **self.shown(),
+            "came": {key: (cell.number, cell.came) for key, cell in self.cells.items()},
+            "gone": {key: (one.cell.value, one.step) for key, one in self.gone.items()},
+            "runs": {key: (run.inputs, run.failed, run.cause, run.version) for key, run in self.runs.items()},
+            "again": {key: run.again.number for key, run in self.runs.items() if run.again is not None},
+            "words": {key: [one.commit.sequence for one in said] for key, said in self.corrections.items()},
+            "heads": {subject: (head.number, head.digest) for subject, head in self.heads.items()},
+            "held": [commit.sequence for commit in self.held],
+        }
+
 
 def _shown(cell: Cell) -> dict[str, Any]:
     found = {"value": cell.value, "sequence": cell.sequence, "by": cell.by, "time": cell.time}

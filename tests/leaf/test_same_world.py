@@ -1,4 +1,4 @@
-"""Two processes over one real log, each on a connection of its own, and one that folds it later: one world."""
+"""Two processes over one real log, a connection for each, and one that folds it later: one world."""
 
 from pathlib import Path
 

@@ -183,7 +183,7 @@ class Entity:
             "runs": {key: (run.inputs, run.failed, run.cause, run.version) for key, run in self.runs.items()},
             "again": {key: run.again.number for key, run in self.runs.items() if run.again is not None},
             "words": {key: [one.commit.sequence for one in said] for key, said in self.corrections.items()},
-            "heads": {subject: (head.number, head.digest) for subject, head in self.heads.items()},
+            "heads": {subject: head.number for subject, head in self.heads.items()},
             "held": [commit.sequence for commit in self.held],
         }
 

@@ -1,5 +1,6 @@
 """CIM, the Composable Information Machine: the words that a module is written in."""
 
+from cim.domain.agent import Budget, Think
 from cim.domain.blob import Blob, Blobs
 from cim.domain.capability import Capability, version
 from cim.domain.component import Component, Failed
@@ -21,6 +22,7 @@ __all__ = [
     "Added",
     "Blob",
     "Blobs",
+    "Budget",
     "Cancel",
     "Capability",
     "Changed",
@@ -50,6 +52,7 @@ __all__ = [
     "Rows",
     "State",
     "Table",
+    "Think",
     "Timer",
     "Unavailable",
     "Via",

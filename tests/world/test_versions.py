@@ -186,7 +186,7 @@ async def test_a_newer_component_stops_its_entity_and_names_both() -> None:
 class Here:
     """Runs systems in the event loop."""
 
-    async def run(self, system: Any, given: Any, place: Any) -> Any:
+    async def run(self, system: Any, given: Any, place: Any, call: Any) -> Any:
         return system.function(**given)
 
 

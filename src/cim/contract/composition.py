@@ -1,9 +1,10 @@
 """Several modules put together, checked as a whole before anything starts."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from cim.contract.agent import read_terms
 from cim.contract.entity import EntityType, read_entity
 from cim.contract.process import ProcessType, read_policy, read_process
 from cim.contract.projection import ProjectionType, read_projection
@@ -15,8 +16,10 @@ from cim.contract.system import (
     ComponentType,
     SystemType,
     component_shapes,
+    read_agent,
     read_component,
     read_system,
+    thinking_of,
 )
 from cim.domain.context import Context
 from cim.domain.errors import CimError, Misdeclared
@@ -28,8 +31,9 @@ class Unknown(CimError):
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The modules that run here: their entities by (context, name), components, systems, projections,
-    queries, rules that span entities by (context, command), and processes, policies among them."""
+    """The modules that run here: their entities by (context, name), components, systems (agents among
+    them), projections, queries, rules that span entities by (context, command), and processes, policies
+    among them."""
 
     contexts: tuple[Context, ...]
     entities: Mapping[tuple[str, str], EntityType]
@@ -103,16 +107,29 @@ def _read(
     projections = [read_projection(one.name, each, entities) for one in contexts for each in one.projections]
     processes = [read_process(declared, entities) for one in contexts for declared in one.processes]
     policies = [read_policy(one.name, each, entities) for one in contexts for each in one.policies]
+    queries = tuple(read_query(one.name, each, projections) for one in contexts for each in one.queries)
     return Composition(
         contexts,
         {(kind.context, kind.name): kind for kind in entities},
         tuple(read_component(each.component, one.name) for one in contexts for each in one.components),
-        tuple(read_system(one.name, each) for one in contexts for each in one.systems),
+        (
+            *(read_system(one.name, each) for one in contexts for each in one.systems),
+            *_agents(contexts, entities, queries),
+        ),
         tuple(projections),
-        tuple(read_query(one.name, each, projections) for one in contexts for each in one.queries),
+        queries,
         {(rule.owner, rule.command.__name__): rule for rule in rules},
         (*processes, *policies),
     )
+
+
+def _agents(
+    contexts: Iterable[Context], entities: Sequence[EntityType], queries: Sequence[QueryType]
+) -> Iterator[SystemType]:
+    for context in contexts:
+        for declared in context.agents:
+            terms = read_terms(declared, thinking_of(declared.function), entities, queries)
+            yield read_agent(context.name, declared.function, terms)
 
 
 def _check(made: Composition, entities: Sequence[EntityType], rules: Sequence[RuleType]) -> None:
@@ -147,7 +164,8 @@ def _named_once(made: Composition, entities: Sequence[EntityType]) -> None:
     _once((f"{kind.owner}.{kind.name} of {kind.of[1]}" for kind in made.components), _TWO_COMPONENTS)
     _once(map(str, made.systems), "two systems are named {}: rename one")
     _once(map(str, made.projections), "two projections are named {}: rename one")
-    _once([*map(str, entities), *map(str, made.processes)], _TWO_HISTORIES)
+    agents = [str(system) for system in made.systems if system.agent is not None]
+    _once([*map(str, entities), *map(str, made.processes), *agents], _TWO_HISTORIES)
 
 
 def _asked_by_one_name(contexts: Iterable[Context]) -> None:
@@ -159,7 +177,7 @@ def _asked_by_one_name(contexts: Iterable[Context]) -> None:
 
 
 _TWO_TAKERS = "two entities or rules take the command {}: one message, one decision"
-_TWO_HISTORIES = "two of entities, processes and policies are named {}: rename one"
+_TWO_HISTORIES = "two of entities, processes, policies and agents are named {}: rename one"
 _TWO_COMPONENTS = "two components are named {}: rename one"
 
 

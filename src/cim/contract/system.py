@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
+from cim.contract.agent import AgentTerms, is_think
 from cim.contract.annotations import extras, filters, hints, is_union, marked, members
 from cim.contract.code import functions_of, text_of
 from cim.contract.conditions import Condition, conditions, contradiction
@@ -96,7 +97,7 @@ class SystemType:
 
     ``returns`` holds, for each place of what the function returns, the classes that may stand there.
     ``version`` names the code by which it works, as it is written now; what it takes from other packages is
-    no part of it. Another version makes nothing due.
+    no part of it. Another version makes nothing due. ``agent`` is what it is beside, where it thinks.
     """
 
     owner: str
@@ -108,6 +109,7 @@ class SystemType:
     writes: tuple[ComponentType, ...]
     returns: tuple[tuple[type[Any], ...], ...]
     version: str
+    agent: AgentTerms | None = None
 
     def __str__(self) -> str:
         return f"{self.owner}.{self.name}"
@@ -170,6 +172,26 @@ def read_system(owner: str, function: Callable[..., Any]) -> SystemType:
         raise Misdeclared(
             f"{where} is async, which is not offered yet: write a plain function, it gets a thread"
         )
+    for name, annotation in hints(function).items():
+        if is_think(annotation):
+            raise Misdeclared(f"{where}: parameter `{name}` thinks, which agents do: use @context.agent()")
+    return _read(owner, function, where)
+
+
+def read_agent(owner: str, function: Callable[..., Any], terms: AgentTerms) -> SystemType:
+    """The agent that a function's signature declares, as a system with these terms; raises
+    :class:`Misdeclared` as :func:`read_system` does."""
+    read = _read(owner, function, f"{owner}.{function.__name__}")
+    version = hashlib.sha256(f"{read.version}\n{terms.text}".encode()).hexdigest()[:12]
+    return replace(read, agent=terms, version=version)
+
+
+def thinking_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The parameters of an agent that think, with their annotations."""
+    return {name: one for name, one in hints(function).items() if name != "return" and is_think(one)}
+
+
+def _read(owner: str, function: Callable[..., Any], where: str) -> SystemType:
     annotations = hints(function)
     reads, needs, vias = _parameters(function, annotations, where)
     returns = _returns(annotations.get("return"))
@@ -211,6 +233,8 @@ def _parameters(
         if name not in annotations:
             raise Misdeclared(f"{place} has no annotation")
         annotation = annotations[name]
+        if is_think(annotation):
+            continue
         kind, mark = marked(annotation, place)
         if mark is None and isinstance(kind, type) and Capability in kind.__mro__:
             if filters(annotation):

@@ -1,9 +1,10 @@
 """The bounded context that a module speaks for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from cim.domain.agent import Budget
 from cim.domain.component import Component
 from cim.domain.errors import Misdeclared
 from cim.domain.process import Process
@@ -41,6 +42,17 @@ class ProcessDeclared:
     context: str
     process: type[Process]
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDeclared:
+    """An agent as its module declared it: its function, the commands and queries that it may use, and what a
+    run of it may spend."""
+
+    context: str
+    function: Callable[..., Any]
+    tools: tuple[Any, ...]
+    budget: Budget
 
 
 _DECLARED = "__cim_declared__"
@@ -87,6 +99,7 @@ class Context:
         self.rules: list[Callable[..., Any]] = []
         self.policies: list[Callable[..., Any]] = []
         self.processes: list[ProcessDeclared] = []
+        self.agents: list[AgentDeclared] = []
 
     def __repr__(self) -> str:
         return f"Context({self.name!r})"
@@ -115,6 +128,20 @@ class Context:
         """Declare a system: its parameters say what it reads and needs, its return type what it writes."""
         self.systems.append(function)
         return function
+
+    def agent(self, *, tools: Iterable[Any] = (), budget: Budget | None = None) -> Callable[[F], F]:
+        """Declare an agent: an async function that is a system, and thinks with its
+        :class:`cim.domain.agent.Think`. Its docstring is what it is told to be.
+
+        ``tools`` are all that it may do beside what it returns: commands, by their classes, and queries, by
+        their functions, of any module. ``budget`` is what a run may spend.
+        """
+
+        def declare(function: F) -> F:
+            self.agents.append(AgentDeclared(self.name, function, tuple(tools), budget or Budget()))
+            return function
+
+        return declare
 
     def rule(self, function: F) -> F:
         """Declare a rule that spans entities: a function of a command and of the states that fields of the

@@ -7,6 +7,10 @@
 | worker | ``load`` a content, ``keep`` a content | ``content``, ``kept``, ``missing`` |
 | worker | ``ask`` a provider over NATS | ``answered``, ``missing``, ``unavailable`` with a cause |
 | worker | ``step`` of some kind: it goes on | |
+| worker | ``think``: an agent asks its model | |
+| worker | ``recall`` the steps of an agent's run | ``recalled``, ``missing``, ``unavailable`` |
+| worker | ``note`` a step of it | ``noted``, ``missing``, ``unavailable`` |
+| worker | ``act``: use a tool that it was granted | ``acted``, ``missing``, ``unavailable`` |
 
 One that was to be a seed (:mod:`cim.leaf.seed`) and cannot be one tells why with its ``ready``.
 """

@@ -34,12 +34,14 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 class Limits:
     """What one run of a system may take: ``seconds`` a step (a provider's call, or the module's own code
     between two), and ``memory_mb`` megabytes of data in its process. ``query_seconds`` is what the answer to
-    one query may take. ``tries`` are made of a run that finds away what it needs."""
+    one query may take. ``tries`` are made of a run that finds away what it needs. ``thinking_seconds`` is
+    what an agent's model may take for one answer."""
 
     seconds: float = 60.0
     memory_mb: int = 2048
     query_seconds: float = 5.0
     tries: int = TRIES
+    thinking_seconds: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class Machine:
     to what its providers are made of: see :mod:`cim.leaf.bound`. ``workers`` is how many systems run at once;
     0 means one a core. ``port`` is the page's; where it is taken, the next free one.
     ``hosts`` are those of a cluster, ``here`` is this one; without them all of it is on one host.
-    ``systems`` are the limits of systems by their full names, in each process that runs them.
+    ``systems`` are the limits of systems by their full names, in each process that runs them. ``agents`` says
+    with which model each of them thinks: see :mod:`cim.leaf.models`.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Machine:
     here: Host | None = None
     provided: Mapping[str, Mapping[str, str | dict[str, Any]]] = field(default_factory=dict)
     systems: Mapping[str, Limit] = field(default_factory=dict)
+    agents: Mapping[str, str | dict[str, Any]] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -101,6 +105,7 @@ class _Written:
     cluster: dict[str, str] = field(default_factory=dict)
     provided: dict[str, dict[str, str | dict[str, Any]]] = field(default_factory=dict)
     systems: dict[str, Limit] = field(default_factory=dict)
+    agents: dict[str, str | dict[str, Any]] = field(default_factory=dict)
 
 
 def load_machine(folder: Path) -> Machine:
@@ -135,6 +140,7 @@ def load_machine(folder: Path) -> Machine:
         hosts,
         provided=written.provided,
         systems=written.systems,
+        agents=written.agents,
     )
 
 
@@ -162,6 +168,8 @@ def _check(written: _Written, path: Path) -> None:
         raise Misdeclared(f"{path}: [limits] seconds must be over 0 and memory_mb 256 or more")
     if not 0 < written.limits.query_seconds <= LONGEST_QUERY:
         raise Misdeclared(f"{path}: [limits] query_seconds must be over 0 and {LONGEST_QUERY:g} at most")
+    if written.limits.thinking_seconds <= 0:
+        raise Misdeclared(f"{path}: [limits] thinking_seconds must be over 0")
     if written.limits.tries < 1:
         raise Misdeclared(f"{path}: [limits] tries is {written.limits.tries}: 1 or more")
     for system, limit in written.systems.items():

@@ -13,6 +13,7 @@ from nats.aio.client import Client
 from cim.adapters.nats.blobs import NatsBlobs
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock, SystemEntropy
+from cim.agents.runs import Runs
 from cim.capabilities.calls import Calls
 from cim.contract.composition import Composition
 from cim.contract.envelope import Commit
@@ -22,11 +23,13 @@ from cim.contract.system import SystemType
 from cim.contract.topology.notes import never
 from cim.domain.errors import CimError
 from cim.doors.runs import LeftAlone
+from cim.leaf.agent_doors import AgentDoors
 from cim.leaf.binding import Binding
 from cim.leaf.dividing import divided
 from cim.leaf.frames import Serve
 from cim.leaf.heads import read_head
 from cim.leaf.machine import Machine, check_limits
+from cim.leaf.models import Models
 from cim.leaf.persons import person_keys
 from cim.leaf.rows import row_store
 from cim.leaf.workers import Workers
@@ -117,8 +120,9 @@ async def join(
     clock, systems, processes = SystemClock(), tuple(systems), tuple(processes)
     log = await outlast(lambda: _open_log(machine, client), clock, OPENING)
     blobs = await outlast(lambda: NatsBlobs.open(client), clock, OPENING)
-    binding = Binding(machine)
+    binding, models = Binding(machine), Models(machine)
     binding.check(systems)
+    models.check(systems)
     calls = Calls(client, binding.over(systems), clock, tell)
     if systems:
         check_limits(machine, composition, tell)
@@ -127,7 +131,16 @@ async def join(
     division = Division(Member(SystemEntropy().new_id(), frozenset(map(str, systems)), count))
     async with (
         _sealing(machine, log, clock, tell) as (sealing, destroy),
-        worker_processes(machine, modules, systems, blobs, calls, clock, tell) as workers,
+        worker_processes(
+            machine,
+            modules,
+            systems,
+            blobs,
+            calls,
+            Runs(log, clock, machine.source, sealing, AgentDoors(client, clock), models.named),
+            clock,
+            tell,
+        ) as workers,
     ):
         world = _world(machine, composition, log, sealing, clock)
         world.when_erased(lambda person, _: destroy(person))
@@ -224,13 +237,14 @@ async def worker_processes(
     systems: Iterable[SystemType],
     blobs: NatsBlobs,
     calls: Calls,
+    runs: Runs,
     clock: Clock,
     tell: Tell,
 ) -> AsyncIterator[Workers]:
     """The worker processes, none of them started yet; ended with the block."""
     names = tuple(dict.fromkeys([*machine.modules, *modules]))
     serve = Serve(str(machine.folder), names, tuple(map(str, systems)), machine.limits.memory_mb)
-    workers = Workers(serve, machine.limits, blobs, clock, tell, calls)
+    workers = Workers(serve, machine.limits, blobs, clock, tell, calls, runs)
     try:
         yield workers
     finally:

@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from cim.adapters.system import SystemClock
+from cim.agents.runs import Runs
 from cim.capabilities.calls import Calls
 from cim.contract.system import SystemType
+from cim.leaf.agent_doors import AgentDoors
 from cim.leaf.binding import Binding
 from cim.leaf.machine import check_limits
+from cim.leaf.models import Models
 from cim.leaf.node import Node, Tell, worker_processes, workers_of
 from cim.world.rederivation import Rederivation
 from cim.world.writer import Writer
@@ -23,12 +26,15 @@ async def rederivation(
     """
     machine, clock = node.machine, SystemClock()
     check_limits(machine, node.composition, tell)
-    binding = Binding(machine)
+    binding, models = Binding(machine), Models(machine)
     binding.check([system])
+    models.check([system])
     calls = Calls(node.client, binding.over([system]), clock, tell)
     writer = Writer(node.world, node.log, clock, machine.source, tell, node.sealing)
     count, limit = workers_of(machine), machine.systems.get(str(system))
-    async with worker_processes(machine, modules, [system], node.blobs, calls, clock, tell) as workers:
+    doors = AgentDoors(node.client, clock)
+    runs = Runs(node.log, clock, machine.source, node.sealing, doors, models.named)
+    async with worker_processes(machine, modules, [system], node.blobs, calls, runs, clock, tell) as workers:
         await workers.open(count)
         find = node.world.entities.at_hand
         yield Rederivation(system, find, workers, writer, node.sealing, clock, owner, count, limit)

@@ -5,6 +5,7 @@ to it ends with it. Started as ``python -m cim.leaf.worker`` by :mod:`cim.leaf.w
 number of a socket behind it, it becomes a seed where it can be forked, see :mod:`cim.leaf.seed`.
 """
 
+import asyncio
 import os
 import resource
 import socket
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from cim.agents.steps import MODEL, Step
 from cim.contract import codec
 from cim.contract.composition import compose
 from cim.contract.system import PLAIN, Read, SystemType
@@ -26,6 +28,7 @@ from cim.leaf.binding import Binding
 from cim.leaf.called import Called
 from cim.leaf.frames import Frame, Serve, packed, read_frame
 from cim.leaf.machine import load_contexts, load_machine
+from cim.leaf.models import Models
 
 
 class LeafGone(BaseException):
@@ -69,6 +72,22 @@ class Pipe:
         """See :class:`cim.leaf.asked.Asking`."""
         answer = self._answer(Frame("ask", operation, [subject, arguments]), "answered")
         return answer.text, bytes(answer.data)
+
+    def recall(self) -> list[Step]:
+        """See :class:`cim.agents.durable.Steps`."""
+        return [codec.typed(one, Step) for one in self._asked(Frame("recall"), "recalled")]
+
+    def going(self, what: str) -> None:
+        """See :class:`cim.agents.durable.Steps`."""
+        self.say(Frame("think") if what == MODEL else Frame("step", what))
+
+    def note(self, step: Step) -> None:
+        """See :class:`cim.agents.durable.Steps`."""
+        self._asked(Frame("note", "", codec.plain(step)), "noted")
+
+    def act(self, think: int, number: int, tool: str, arguments: dict[str, Any]) -> Any:
+        """See :class:`cim.agents.durable.Steps`."""
+        return self._asked(Frame("act", tool, [think, number, arguments]), "acted")
 
     def _asked(self, frame: Frame, wanted: str) -> Any:
         return self._answer(frame, wanted).data
@@ -122,7 +141,7 @@ def _serve(pipe: Pipe, systems: Systems) -> None:
     while (frame := pipe.hear()) is not None:
         system, needs = systems[frame.text]
         try:
-            pipe.say(_run(system, needs, frame.data))
+            pipe.say(_run(system, needs, frame.data, pipe))
         except LeafGone:
             return
 
@@ -149,7 +168,11 @@ def _systems(serve: Serve, pipe: Pipe) -> Systems:
     composition = compose(load_contexts(machine, serve.modules))
     binding = Binding(machine, pipe, lambda contract, over: Asked(contract, over.binding, pipe))
     chosen = [system for system in composition.systems if str(system) in serve.systems]
-    return {str(system): (system, _needs(binding, system, pipe)) for system in chosen}
+    models = Models(machine)
+    return {
+        str(system): (system, {**_needs(binding, system, pipe), **models.thinks(system, composition)})
+        for system in chosen
+    }
 
 
 def _needs(binding: Binding, system: SystemType, pipe: Pipe) -> dict[str, Any]:
@@ -159,10 +182,10 @@ def _needs(binding: Binding, system: SystemType, pipe: Pipe) -> dict[str, Any]:
     }
 
 
-def _run(system: SystemType, needs: Mapping[str, Any], values: Mapping[str, Any]) -> Frame:
+def _run(system: SystemType, needs: Mapping[str, Any], values: Mapping[str, Any], pipe: Pipe) -> Frame:
     try:
         given = {read.parameter: _value(read, values.get(read.parameter)) for read in system.reads}
-        output = system.function(**given, **needs)
+        output = _made(system, {**given, **needs}, pipe)
         outputs = output if isinstance(output, tuple) else (output,)
         return Frame("done", "", [_said(one) for one in outputs])
     except (Unavailable, ConnectionError, TimeoutError) as error:
@@ -171,6 +194,21 @@ def _run(system: SystemType, needs: Mapping[str, Any], values: Mapping[str, Any]
         return Frame("failed", "it needs more memory than the machine allows a worker")
     except (Exception, SystemExit) as error:  # whatever a module's code raises is told, never lost
         return Frame("failed", reason(error))
+
+
+_loop: asyncio.Runner | None = None
+
+
+def _made(system: SystemType, given: Mapping[str, Any], pipe: Pipe) -> Any:
+    """What a function comes to; an agent's goes on in an event loop that is kept, as its models' connections
+    are."""
+    global _loop
+    if system.agent is None:
+        return system.function(**given)
+    from cim.agents.thinking import run  # it loads a library that takes seconds, which agents alone need
+
+    _loop = _loop or asyncio.Runner()
+    return _loop.run(run(pipe, lambda: system.function(**given)))
 
 
 def reason(error: BaseException) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cim.agents.runs import Runs, UnderWay
+from cim.agents.steps import Step
 from cim.capabilities.calls import Calls
 from cim.contract import codec
 from cim.contract.system import SystemType
@@ -25,6 +27,8 @@ from cim.leaf.worker_process import Gone, Worker
 from cim.log.backoff import delays, outlast
 from cim.ports.blobs import BlobMissing, BlobStore
 from cim.ports.clock import Clock
+from cim.ports.log import LinkLost
+from cim.world.due import Call
 from cim.world.runner import Place
 
 TRIES = 3
@@ -52,11 +56,12 @@ LATEST = 4
 
 @dataclass(eq=False, slots=True)
 class Run:
-    """A run under way, and its place among those at once."""
+    """A run under way, its place among those at once, and where an agent makes it what that does."""
 
     system: SystemType
     values: Mapping[str, Any]
     place: Place
+    thinks: UnderWay | None = None
     is_aside: bool = False
 
 
@@ -75,8 +80,9 @@ class Workers:
         clock: Clock,
         tell: Callable[[str], None],
         calls: Calls | None = None,
+        runs: Runs | None = None,
     ) -> None:
-        self._calls = calls
+        self._calls, self._runs = calls, runs
         self._nursery, self._limits = Nursery(serve, tell), limits
         self._usual = Usual(limits.seconds)
         self._blobs, self._clock, self._tell = blobs, clock, tell
@@ -121,7 +127,7 @@ class Workers:
         await self._nursery.close()
 
     async def run(
-        self, system: SystemType, given: Mapping[str, Any], place: Place
+        self, system: SystemType, given: Mapping[str, Any], place: Place, call: Call | None = None
     ) -> tuple[Component | None, ...]:
         """One run; raises :class:`Failure` with the cause of whatever ended it, :class:`Unavailable` where
         what it needs could not be reached.
@@ -132,11 +138,16 @@ class Workers:
         values = {name: codec.plain(value) for name, value in given.items() if not isinstance(value, type)}
         for _ in range(TRIES):
             try:
-                return await self._once(Run(system, values, place))
+                return await self._once(Run(system, values, place, self._thinking(call)))
             except Gone as gone:
                 manner = str(gone)
                 self._tell(f"a worker at {system} is gone: {manner}")
         raise Failure(f"the process that worked on it ended {TRIES} times: {manner}")
+
+    def _thinking(self, call: Call | None) -> UnderWay | None:
+        if call is None or call.system.agent is None or self._runs is None:
+            return None
+        return self._runs.open(call)
 
     async def _once(self, run: Run) -> tuple[Component | None, ...]:
         worker = await self._take()
@@ -238,14 +249,21 @@ class Workers:
 
     async def _answer(self, worker: Worker, run: Run) -> Frame:
         await worker.say(Frame("run", str(run.system), run.values))
-        kind = str(run.system)
+        kind, limit = str(run.system), self._limits.seconds
         while True:
-            said = await self._step(worker, run, kind)
+            said = await self._watched(worker, run, kind, worker.hear(), limit)
+            limit = self._limits.seconds
             match said.kind:
                 case "done" | "failed" | "unavailable":
                     return said
                 case "step":
                     kind = said.text
+                case "think":
+                    kind, limit = f"{run.system} thinks", self._limits.thinking_seconds
+                case "recall" | "note" | "act":
+                    await worker.say(
+                        await self._watched(worker, run, said.kind, self._thought(run, said), math.inf)
+                    )
                 case "load":
                     await worker.say(await self._loaded(said.text))
                 case "keep":
@@ -255,14 +273,11 @@ class Workers:
                 case strange:
                     raise Gone(f"it said {strange!r}, which is no frame of a worker")
 
-    async def _step(self, worker: Worker, run: Run, kind: str) -> Frame:
-        """What the worker says at the end of its step; raises :class:`Failure` at the limit."""
-        return await self._watched(worker, run, kind, worker.hear(), self._limits.seconds)
-
     async def _watched(
         self, worker: Worker, run: Run, kind: str, step: Awaitable[Frame], limit: float
     ) -> Frame:
-        """What a step comes to, let aside when it takes long; raises :class:`Failure` at the limit.
+        """What the worker says at the end of its step, or what is done for it; let aside when it takes long.
+        Raises :class:`Failure` at the limit.
 
         The time in which others had the processors does not count: a busy machine is no step's fault.
         """
@@ -316,6 +331,25 @@ class Workers:
         except Failure as error:
             return Frame("missing", str(error))
         return Frame("answered", answered.provider, answered.body)
+
+    async def _thought(self, run: Run, said: Frame) -> Frame:
+        """What is remembered, written down or done for an agent."""
+        if run.thinks is None:
+            return Frame("missing", f"{run.system} is no agent, and asks to {said.kind}")
+        try:
+            match said.kind:
+                case "recall":
+                    return Frame("recalled", "", [codec.plain(step) for step in await run.thinks.recall()])
+                case "note":
+                    await run.thinks.note(codec.typed(said.data, Step))
+                    return Frame("noted")
+                case _:
+                    think, number, arguments = said.data
+                    return Frame("acted", "", await run.thinks.act((think, number), said.text, arguments))
+        except (Unavailable, LinkLost) as error:
+            return Frame("unavailable", str(error))
+        except CimError as error:
+            return Frame("missing", str(error))
 
     async def _kept(self, said: Frame) -> Frame:
         blob = await outlast(lambda: self._blobs.keep(said.data, said.text), self._clock)

@@ -33,7 +33,7 @@ from cim.testing.clock import HandClock
 from cim.testing.faulty_log import FaultyLog, Network, steps
 from cim.testing.jars import Move, Pour, Put, jars, labels
 from cim.testing.keepers import keepers
-from cim.world.due import is_due
+from cim.world.due import Call, is_due
 from cim.world.expiry import Expiry
 from cim.world.runner import Place
 from cim.world.schedule import Schedule
@@ -78,7 +78,7 @@ class Runs:
     def __init__(self, network: Network) -> None:
         self._network = network
 
-    async def run(self, system: SystemType, given: Mapping[str, Any], place: Place) -> Any:
+    async def run(self, system: SystemType, given: Mapping[str, Any], place: Place, call: Call) -> Any:
         """See :class:`cim.world.runner.Runner`."""
         await self._network.take_time()
         fate = self._network.fate(RUNNING)

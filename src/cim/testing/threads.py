@@ -6,6 +6,7 @@ from concurrent.futures import CancelledError, Executor
 from typing import Any
 
 from cim.contract.system import SystemType
+from cim.world.due import Call
 from cim.world.runner import Place
 
 
@@ -24,7 +25,7 @@ class Threads:
         self._needs = {str(system): needs(system) for system in systems}
         self._executor = executor
 
-    async def run(self, system: SystemType, given: Mapping[str, Any], place: Place) -> Any:
+    async def run(self, system: SystemType, given: Mapping[str, Any], place: Place, call: Call) -> Any:
         """See :class:`cim.world.runner.Runner`."""
         loop = asyncio.get_running_loop()
         whole = {**given, **self._needs[str(system)]}

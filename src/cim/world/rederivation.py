@@ -157,7 +157,7 @@ class Rederivation:
         erased = self._erased((given[read.parameter], carrier(call, read)) for read in reads)
         if erased is not None:
             return Rederived(entity, version, "erased", f"what it is made from was erased: it is of {erased}")
-        outputs = checked(self.system, await self._run(given))
+        outputs = checked(self.system, await self._run(given, call))
         self._allowance.found()
         if (erased := self._erased((output, entity.ref) for output in outputs)) is not None:
             return Rederived(entity, version, "erased", f"what it writes was erased: it is of {erased}")
@@ -166,11 +166,11 @@ class Rederivation:
         outcome: Literal["differs", "same"] = "differs" if found else "same"
         return Rederived(entity, version, outcome, "", found, call, outputs, took)
 
-    async def _run(self, given: Mapping[str, Any]) -> Any:
+    async def _run(self, given: Mapping[str, Any], call: Call) -> Any:
         for delay in delays():
             self._allowance.begin(self._clock.monotonic())
             try:
-                return await self._runner.run(self.system, given, _Alone())
+                return await self._runner.run(self.system, given, _Alone(), call)
             except LinkLost:  # no input is to blame: it is made when the link is back
                 await self._clock.sleep(delay)
             finally:

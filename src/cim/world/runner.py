@@ -8,6 +8,7 @@ from cim.contract.expiry import check_end
 from cim.contract.system import SystemType
 from cim.domain.component import Component
 from cim.domain.errors import CimError
+from cim.world.due import Call
 
 LONGEST_CAUSE = 500
 """Characters of a failure's cause that are kept."""
@@ -28,9 +29,10 @@ class Place(Protocol):
 class Runner(Protocol):
     """Makes one run of a system."""
 
-    async def run(self, system: SystemType, given: Mapping[str, Any], place: Place) -> Any:
+    async def run(self, system: SystemType, given: Mapping[str, Any], place: Place, call: Call) -> Any:
         """What the system returns for the values that the world gives it; raises what it raises.
 
+        ``call`` is the run that is made, under whose id an agent's steps stand in the log.
         A run that takes long leaves its ``place`` when that is wanted, and goes on beside those at work.
         """
         ...

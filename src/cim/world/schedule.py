@@ -330,7 +330,7 @@ class Schedule:
             await self._writer.failed(due, cause_of(refused), self._took(started))
 
     async def _outputs(self, due: Call, place: _Place) -> tuple[Component | None, ...]:
-        return checked(due.system, await self._runner.run(due.system, arguments(due), place))
+        return checked(due.system, await self._runner.run(due.system, arguments(due), place, due))
 
     def _took(self, started: float) -> float:
         return (self._clock.monotonic() - started) * 1000

@@ -93,7 +93,7 @@ class Writer:
 
     def _failed(self, call: Call, subject: str, failure: codec.Item) -> codec.Item:
         """A failure as it is written: what a system that reads personal values says may hold some."""
-        person = _person_of(call)
+        person = person_of(call)
         if failure.data is None or person is None:
             return failure
         try:
@@ -120,7 +120,7 @@ class Writer:
         )
 
 
-def _person_of(call: Call) -> Ref | None:
+def person_of(call: Call) -> Ref | None:
     """Whose personal values a run has read, if any: the first person's; a cause is text for one person."""
     for read in call.system.reads:
         found = None if read.kind in PLAIN else personal_fields(read.type)

@@ -1,0 +1,153 @@
+"""What makes a system an agent: what it thinks with, what it is told to be, and what it may do."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+from cim.contract.answer import Answer, object_schema, read_answer
+from cim.contract.entity import EntityType
+from cim.contract.query import WAITING, QueryType
+from cim.domain.agent import Budget, Think
+from cim.domain.context import AgentDeclared
+from cim.domain.errors import Misdeclared
+from cim.domain.message import Command
+
+LONGEST_NAME = 64
+"""Characters of a tool's name, which is as much as models' makers allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One thing that an agent may do, granted by name: ``command``, with the entity that takes it, or
+    ``query``. ``name`` is what a model calls it by."""
+
+    name: str
+    grant: str
+    says: str
+    schema: Mapping[str, Any]
+    command: tuple[EntityType, type[Command]] | None = None
+    query: QueryType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTerms:
+    """What an agent is beside a system: its answers by the parameters that think, what it is told to be, its
+    tools by the names that a model calls them by, and what a run may spend."""
+
+    thinks: Mapping[str, Answer]
+    instructions: str
+    budget: Budget
+    tools: Mapping[str, Tool]
+
+    @property
+    def text(self) -> str:
+        """What another version of the terms has otherwise."""
+        thinks = {name: str(answer.schema if answer.places else "") for name, answer in self.thinks.items()}
+        tools = [f"{tool.name} {tool.grant} {dict(tool.schema)}" for tool in self.tools.values()]
+        return f"{sorted(thinks.items())} {self.instructions} {self.budget} {sorted(tools)}"
+
+
+def is_think(annotation: Any) -> bool:
+    """Whether a parameter is what an agent thinks with."""
+    return annotation is Think or get_origin(annotation) is Think
+
+
+def read_think(annotation: Any, where: str) -> Answer:
+    """The answer that a parameter says; raises :class:`Misdeclared`."""
+    if annotation is Think:
+        raise Misdeclared(
+            f"{where}: say what it answers with: Think[Kind], Think[tuple[Kind, Mood]], Think[str]"
+        )
+    return read_answer(get_args(annotation)[0], where)
+
+
+def read_terms(
+    declared: AgentDeclared,
+    thinks: Mapping[str, Any],
+    entities: Iterable[EntityType],
+    queries: Iterable[QueryType],
+) -> AgentTerms:
+    """The terms of an agent with the parameters that think; raises :class:`Misdeclared` by name."""
+    function = declared.function
+    where = f"{declared.context}.{function.__name__}"
+    if not inspect.iscoroutinefunction(function):
+        raise Misdeclared(f"{where} is an agent, which waits for its model: write `async def`")
+    if not thinks:
+        raise Misdeclared(f"{where} is an agent and never thinks: add a parameter `think: Think[…]`")
+    instructions = inspect.getdoc(function)
+    if not instructions:
+        raise Misdeclared(f"{where} has no docstring: that is what it is told to be")
+    _check_budget(declared.budget, where)
+    entities, queries = tuple(entities), tuple(queries)
+    found: dict[str, Tool] = {}
+    for one in declared.tools:
+        tool = _tool(one, entities, queries, where)
+        other = found.setdefault(tool.name, tool)
+        if other is not tool:
+            raise Misdeclared(
+                f"{where} is granted {tool.grant} twice, or two tools named {tool.name}: one a name"
+            )
+    answers = {name: read_think(one, f"{where}: parameter `{name}`") for name, one in thinks.items()}
+    return AgentTerms(answers, instructions, declared.budget, found)
+
+
+def _check_budget(budget: Budget, where: str) -> None:
+    for name, least in (("requests", 1), ("tokens", 1), ("calls", 0)):
+        value = getattr(budget, name)
+        if value is not None and value < least:
+            raise Misdeclared(f"{where}: its budget of {name} is {value}: {least} or more")
+
+
+def _tool(one: Any, entities: tuple[EntityType, ...], queries: tuple[QueryType, ...], where: str) -> Tool:
+    if isinstance(one, type) and issubclass(one, Command):
+        for kind in entities:
+            if kind.commands.get(one.__name__) is one:
+                schema = object_schema(one)
+                return Tool(
+                    _name(kind.context, one.__name__, where),
+                    f"{kind.context}.{one.__name__}",
+                    _says(one, schema),
+                    schema,
+                    command=(kind, one),
+                )
+        known = ", ".join(f"{kind.context}.{name}" for kind in entities for name in kind.commands) or "none"
+        raise Misdeclared(
+            f"{where} is granted {one.__name__}, a command of no entity here; there are: {known}"
+        )
+    for query in queries:
+        if query.function is one:
+            schema = _question(query)
+            return Tool(
+                _name(query.owner, query.name, where), str(query), _says(one, schema), schema, query=query
+            )
+    raise Misdeclared(
+        f"{where} is granted {_shown(one)}, which is no command and no query: name a command's class, or a "
+        f"function that stands under @context.query"
+    )
+
+
+def _name(context: str, name: str, where: str) -> str:
+    found = f"{context}_{name}"
+    if len(found) > LONGEST_NAME:
+        raise Misdeclared(
+            f"{where}: the tool {found} has over {LONGEST_NAME} characters: models take no more"
+        )
+    return found
+
+
+def _says(one: Callable[..., Any], schema: Mapping[str, Any]) -> str:
+    return str(schema.get("description") or inspect.getdoc(one) or one.__name__)
+
+
+def _question(query: QueryType) -> dict[str, Any]:
+    """The schema of a query's own parameters: how long it waits is not a model's to say."""
+    schema = object_schema(query.question)
+    schema["properties"] = {
+        name: one for name, one in schema.get("properties", {}).items() if name not in WAITING
+    }
+    return schema
+
+
+def _shown(one: Any) -> str:
+    return str(getattr(one, "__qualname__", one))

@@ -1,88 +1,21 @@
 """A run of an agent: steps that are noted, given back, and what a model may come to."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
 
-from cim import Budget, Changed, Command, Component, Context, Event, Failure, State, Think, Unavailable
+from cim import Failure, Unavailable
 from cim.agents.thinking import Thinking, run
-from cim.contract.composition import compose
 from cim.contract.system import SystemType
 from cim.testing.thinking import InMemory, Killed, Line, Script
 
-letters = Context("letters", {"sender": "Who wrote a letter."})
+from .letters import SYSTEMS, Burn, Letter, Send, Tone, Topic, letters
 
-
-class Send(Command):
-    """Send a letter."""
-
-    letter: str
-    text: str
-
-
-class Burn(Command):
-    """Burn a letter, for good."""
-
-    letter: str
-
-
-class Sent(Event):
-    letter: str
-    text: str
-
-
-class Burnt(Event):
-    letter: str
-
-
-@letters.entity(key="letter")
-class Letter(State):
-    """A letter that somebody wrote."""
-
-    text: str = ""
-
-    def decide(self, command: Send | Burn) -> Iterable[Sent | Burnt]:
-        return [Burnt(command.letter)] if isinstance(command, Burn) else [Sent(command.letter, command.text)]
-
-    def evolve(self, event: Sent | Burnt) -> "Letter":
-        return self.but(text=event.text) if isinstance(event, Sent) else self
-
-
-@letters.component(of=Letter)
-class Tone(Component):
-    """How a letter sounds."""
-
-    tone: str
-    score: float
-
-
-@letters.component(of=Letter)
-class Topic(Component):
-    """What a letter is about."""
-
-    topic: str
-
-
-@letters.agent(tools=[Burn], budget=Budget(requests=4))
-async def judge(letter: Changed[Letter], think: Think[Tone]) -> Tone:
-    """You judge how letters sound."""
-    return await think("How does it sound?", letter)
-
-
-@letters.agent()
-async def sort(letter: Changed[Letter], ask: Think[str], think: Think[tuple[Topic | None]]) -> Topic | None:
-    """You sort letters."""
-    first = await ask("Of what does it tell?", letter)
-    (topic,) = await think(f"You said: {first}")
-    return topic
-
-
-MADE = {str(system): system for system in compose([letters]).systems}
-JUDGE, SORT = MADE["letters.judge"], MADE["letters.sort"]
+JUDGE, SORT = SYSTEMS["judge"], SYSTEMS["sort"]
 WARM = Tone("warm", 0.75)
 
 

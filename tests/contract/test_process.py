@@ -238,7 +238,7 @@ def test_a_process_has_a_name_that_nothing_else_has() -> None:
     def Door(event: Opened) -> Shut:
         return Shut(event.door)
 
-    with pytest.raises(Misdeclared, match=r"entities, processes and policies are named house\.Door"):
+    with pytest.raises(Misdeclared, match=r"entities, processes, policies and agents are named house\.Door"):
         compose([made])
 
 

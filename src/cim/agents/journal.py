@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cim.agents.steps import MODEL, THOUGHT, Began, Said, Step, item_of, read_said
+from cim.agents.steps import MODEL, SEALABLE, THOUGHT, Began, Said, Step, item_of, read_said
 from cim.contract import codec
 from cim.contract.envelope import Commit, Origin
 from cim.contract.schema import dataschema
@@ -22,13 +22,13 @@ class Diverged(CimError):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run to be made: its entry in the log, what caused it, what stands at its beginning, and whose
-    personal values it may speak of, if anybody's."""
+    """One run to be made: its place in the log, what caused it, what stands at its beginning, and the persons
+    of whose personal values it may speak."""
 
     ref: Ref
     cause: Origin
     began: Began
-    person: Ref | None = None
+    persons: tuple[Ref, ...] = ()
 
 
 class Journal:
@@ -69,8 +69,9 @@ class Journal:
 
     def _commit(self, said: Said, id: str) -> Commit:
         item = item_of(said)
-        if isinstance(said, Step) and self.run.person is not None:
-            sealed = {name: self._sealed(item.type, name, getattr(said, name)) for name in ("asked", "said")}
+        if self.run.persons:
+            names = SEALABLE[type(said)]
+            sealed = {name: self._sealed(item.type, name, getattr(said, name)) for name in names}
             item = codec.Item(item.type, item.version, {**item.data, **sealed})
         return Commit(
             subject=self.run.ref.events,
@@ -84,8 +85,7 @@ class Journal:
         )
 
     def _sealed(self, type: str, field: str, text: str) -> object:
-        assert self.run.person is not None
-        return self._sealing.seal_text(self.run.ref.events, type, field, text, self.run.person)
+        return self._sealing.seal_text(self.run.ref.events, type, field, text, *self.run.persons)
 
 
 class Replay:

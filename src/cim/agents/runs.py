@@ -1,18 +1,28 @@
 """The runs of agents as their leaf sees them: what each has of the log, and what it may do."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from cim.agents.acting import Doors, act
 from cim.agents.journal import Journal, Run
 from cim.agents.steps import Began, Step
+from cim.contract import codec
 from cim.contract.subjects import Ref
 from cim.contract.system import SystemType
+from cim.domain.errors import Failure
 from cim.log.sealing import Sealing
 from cim.ports.clock import Clock
 from cim.ports.log import Log
 from cim.world.due import Call
-from cim.world.writer import person_of
+from cim.world.writer import persons_of
+
+MOST_ROUNDS = 16
+"""Runs of one agent on one entity that may follow from one command. What an agent does may make it run again;
+where that does not end, it ends here."""
+
+REMEMBERED = 4096
+"""Entities of which it is remembered how many there were."""
 
 
 class Runs:
@@ -29,12 +39,32 @@ class Runs:
     ) -> None:
         self._log, self._clock, self._source, self._sealing = log, clock, source, sealing
         self._doors, self._model = doors, model
+        self._rounds: OrderedDict[tuple[str, Ref, str], set[str]] = OrderedDict()
 
-    def open(self, call: Call) -> "UnderWay":
-        """One run, to be made now."""
-        began = Began(str(call.system), call.system.version, str(call.entity.ref), self._model(call.system))
-        run = Run(run_ref(call.system, call.id), call.cause, began, person_of(call))
+    def open(self, call: Call, values: Mapping[str, Any]) -> "UnderWay":
+        """One run, to be made now of plain ``values`` by parameter.
+
+        Raises :class:`Failure` where :data:`MOST_ROUNDS` runs have followed from one command already.
+        """
+        self._count(call)
+        given = codec.json_bytes(values).decode()
+        on, system = call.entity.ref.events, call.system
+        began = Began(str(system), system.version, on, self._model(system), given)
+        run = Run(run_ref(system, call.id), call.cause, began, persons_of(call))
         return UnderWay(call, Journal(run, self._log, self._clock, self._source, self._sealing), self._doors)
+
+    def _count(self, call: Call) -> None:
+        key = (str(call.system), call.entity.ref, call.cause.correlation)
+        runs = self._rounds.setdefault(key, set())
+        self._rounds.move_to_end(key)
+        runs.add(call.id)
+        if len(self._rounds) > REMEMBERED:
+            self._rounds.popitem(last=False)
+        if len(runs) > MOST_ROUNDS:
+            raise Failure(
+                f"{call.system} has run {MOST_ROUNDS} times on {call.entity.ref} because of one command "
+                f"({call.cause.correlation}): what it does makes it run again, and that does not end"
+            )
 
 
 class UnderWay:

@@ -5,7 +5,9 @@ thinks about what; each further one is a step that was finished, a request to th
 What a run found out stands where any system's does, under the same id: no second word says how it ended.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from cim.contract import codec
 from cim.contract.envelope import Commit
@@ -18,15 +20,21 @@ MODEL = "model"
 
 PREFIX = "cim."
 
+UNREAD = "[sealed]"
+"""What a text of a step reads as that is sealed with a key which is not here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A run began: of which version of which agent, on which entity, and what it thinks with."""
+    """A run began: of which version of which agent, ``on`` which entity (the subject of its events), and what
+    it thinks with. ``given`` is what it was given, by parameter, as JSON text, which may be sealed: with the
+    steps it is all that a replay needs."""
 
     system: str
     version: str
     on: str
     model: str
+    given: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ class Step:
     took: float = 0.0
 
 
-Said = Began | Step
+Said: TypeAlias = Began | Step
 
 _KINDS: dict[str, type[Began] | type[Step]] = {f"{PREFIX}{kind.__name__}": kind for kind in (Began, Step)}
 
@@ -59,6 +67,10 @@ def is_thought(commit: Commit) -> bool:
     return commit.type.endswith(f".{THOUGHT}")
 
 
+SEALABLE: Mapping[type[Said], tuple[str, ...]] = {Began: ("given",), Step: ("asked", "said")}
+"""The texts that may speak of persons."""
+
+
 def item_of(said: Said) -> codec.Item:
     """One of these records as the item of a body."""
     found = codec.item(said)
@@ -66,8 +78,10 @@ def item_of(said: Said) -> codec.Item:
 
 
 def read_said(commit: Commit, body: bytes) -> Said:
-    """What a run's commit says, from its body with plain values; raises :class:`codec.BadBody`."""
+    """What a run's commit says, from its body with plain values; what is sealed there still reads as
+    :data:`UNREAD`. Raises :class:`codec.BadBody`."""
     items = codec.decode(body)
-    if len(items) != 1 or items[0].type not in _KINDS:
+    if len(items) != 1 or items[0].type not in _KINDS or not isinstance(items[0].data, dict):
         raise codec.BadBody(f"sequence {commit.sequence}: a run's commit says that it began, or one step")
-    return codec.typed(items[0].data, _KINDS[items[0].type])
+    data = {name: UNREAD if isinstance(value, dict) else value for name, value in items[0].data.items()}
+    return codec.typed(data, _KINDS[items[0].type])

@@ -124,6 +124,15 @@ def _topology(command: ArgumentParser) -> None:
     )
 
 
+def _agent(command: ArgumentParser) -> None:
+    command.add_argument(
+        "what",
+        choices=("runs", "show", "replay"),
+        help="runs: list them; show: one step by step; replay: make one again from the log, with no call",
+    )
+    command.add_argument("name", nargs="?", default="", help="an agent, or a run by how its id begins")
+
+
 def _trace(command: ArgumentParser) -> None:
     command.add_argument("correlation", metavar="CORRELATION", help="as `cim send` and `cim log` print it")
 
@@ -215,6 +224,7 @@ WORDS: Mapping[str, Callable[[ArgumentParser], None]] = {
     "rows": _rows,
     "ask": _ask,
     "watch": _watch,
+    "agent": _agent,
     "log": _log,
     "topology": _topology,
     "trace": _trace,

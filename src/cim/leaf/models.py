@@ -29,7 +29,7 @@ class Models:
         self._made: dict[str, Any] = {}
 
     def named(self, system: SystemType) -> str:
-        """What an agent thinks with, in the file's words; raises :class:`Misdeclared` where that is nothing."""
+        """What an agent thinks with, as the file says; raises :class:`Misdeclared` where nothing is bound."""
         bound = self._machine.agents[self._key(system)]
         return bound if isinstance(bound, str) else str(bound.get("use"))
 

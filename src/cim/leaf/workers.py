@@ -138,16 +138,16 @@ class Workers:
         values = {name: codec.plain(value) for name, value in given.items() if not isinstance(value, type)}
         for _ in range(TRIES):
             try:
-                return await self._once(Run(system, values, place, self._thinking(call)))
+                return await self._once(Run(system, values, place, self._thinking(call, values)))
             except Gone as gone:
                 manner = str(gone)
                 self._tell(f"a worker at {system} is gone: {manner}")
         raise Failure(f"the process that worked on it ended {TRIES} times: {manner}")
 
-    def _thinking(self, call: Call | None) -> UnderWay | None:
+    def _thinking(self, call: Call | None, values: Mapping[str, Any]) -> UnderWay | None:
         if call is None or call.system.agent is None or self._runs is None:
             return None
-        return self._runs.open(call)
+        return self._runs.open(call, values)
 
     async def _once(self, run: Run) -> tuple[Component | None, ...]:
         worker = await self._take()

@@ -172,14 +172,17 @@ class Sealing:
                 data[field] = self._form(data[field], key, where, person, erased)
         return data
 
-    def seal_text(self, place: str, type: str, field: str, text: str, person: Ref) -> Any:
-        """A text that may hold what is a person's, sealed for them; erased where they are."""
-        name = person_name(person)
-        try:
-            key = self._key_to_seal(name)
-        except PersonErased:
-            return ERASED
-        return self._form(text, key, _where(place, type, field, name), name, ERASED)
+    def seal_text(self, place: str, type: str, field: str, text: str, *persons: Ref) -> Any:
+        """A text that may hold what is these persons', sealed for each of them, the last outermost; erased
+        where one of them is."""
+        value: Any = text
+        for name in map(person_name, persons):
+            try:
+                key = self._key_to_seal(name)
+            except PersonErased:
+                return ERASED
+            value = self._form(value, key, _where(place, type, field, name), name, ERASED)
+        return value
 
     def is_erased(self, person: str) -> bool:
         """Whether nothing of this person is opened any more."""
@@ -299,12 +302,13 @@ class Sealing:
             raw = base64.b64decode(form[SEALED], validate=True)
             where = _where(place, type, field, person)
             text = sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(raw[_NONCE:], where, raw[:_NONCE], key)
-            return codec.json_value(text)
+            value = codec.json_value(text)
         except (CryptoError, ValueError, TypeError) as error:
             raise BadSeal(
                 f"{type}.{field} on {place} does not open with the key of {person}: it was changed or moved "
                 f"here, or sealed with a key that was kept before this one"
             ) from error
+        return self._opened(place, type, field, value) if is_sealed(value) else value
 
 
 def _where(place: str, type: str, field: str, person: str) -> bytes:

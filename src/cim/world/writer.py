@@ -93,9 +93,10 @@ class Writer:
 
     def _failed(self, call: Call, subject: str, failure: codec.Item) -> codec.Item:
         """A failure as it is written: what a system that reads personal values says may hold some."""
-        person = person_of(call)
-        if failure.data is None or person is None:
+        persons = persons_of(call)
+        if failure.data is None or not persons:
             return failure
+        person = persons[0]  # a cause is text for one person
         try:
             cause = self._sealing.seal_text(subject, failure.type, "cause", failure.data["cause"], person)
         except CimError as error:
@@ -120,16 +121,18 @@ class Writer:
         )
 
 
-def person_of(call: Call) -> Ref | None:
-    """Whose personal values a run has read, if any: the first person's; a cause is text for one person."""
+def persons_of(call: Call) -> tuple[Ref, ...]:
+    """Whose personal values a run has read, each person once."""
+    persons: list[Ref] = []
     for read in call.system.reads:
         found = None if read.kind in PLAIN else personal_fields(read.type)
         if found is not None:
+            person = call.entity.ref
             with suppress(CimError):  # a value that its system cannot read either
                 value, own = arguments(call)[read.parameter], carrier(call, read)
-                return own if value is None else found.person_of(value, own)
-            return call.entity.ref
-    return None
+                person = own if value is None else found.person_of(value, own)
+            persons.append(person)
+    return tuple(dict.fromkeys(persons))
 
 
 def _taken_away(call: Call, items: Iterable[codec.Item]) -> Iterable[codec.Item]:

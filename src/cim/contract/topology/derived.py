@@ -137,6 +137,7 @@ def _functions(drawing: _Drawing, context: Context) -> None:
     """What a module declares as functions that are named by themselves."""
     named: list[tuple[Kind, list[Any]]] = [
         ("system", context.systems),
+        ("agent", [declared.function for declared in context.agents]),
         ("projection", context.projections),
         ("query", context.queries),
         ("view", context.views),
@@ -187,7 +188,7 @@ def _rule(drawing: _Drawing, rule: RuleType) -> None:
 
 
 def _system(drawing: _Drawing, system: SystemType) -> None:
-    source = f"system {system}"
+    source = f"{'system' if system.agent is None else 'agent'} {system}"
     for read in system.reads:
         if read.source == STATE:
             target = drawing.entity(read.type, str(system))
@@ -199,6 +200,11 @@ def _system(drawing: _Drawing, system: SystemType) -> None:
         drawing.link("needs", source, drawing.capability(contract))
     for component in system.writes:
         drawing.link("writes", source, drawing.component(component))
+    for tool in system.agent.tools.values() if system.agent is not None else ():
+        if tool.command is not None:
+            drawing.link("sends", source, f"command {tool.grant}")
+        else:
+            drawing.link("reads", source, f"query {tool.grant}", "asks")
 
 
 def _process(drawing: _Drawing, kind: ProcessType) -> None:

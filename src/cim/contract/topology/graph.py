@@ -12,6 +12,7 @@ Kind = Literal[
     "rule",
     "component",
     "system",
+    "agent",
     "policy",
     "process",
     "timer",
@@ -62,8 +63,9 @@ class Edge:
     """What ``source`` has to do with ``target``, both ids: ``source`` is the one whose annotations say so.
 
     ``by`` tells how: for ``reads`` changed, follows (changed, or gone), added, removed, has, maybe, with or
-    without; for ``shows`` each, one, maybe, or others (a view that shows whatever it does not know of); for
-    ``takes`` correct or rejected; for ``bound`` the module that it is for. None where there is one way alone.
+    without, or asks, of a query that an agent may ask; for ``shows`` each, one, maybe, or others (a view that
+    shows whatever it does not know of); for ``takes`` correct or rejected; for ``bound`` the module that it
+    is for. None where there is one way alone.
     ``where`` is the filter that is read by, ``via`` the field of the system's own entity that leads to the
     one that is read; ``refers`` leads by the field ``by`` from what has that to an entity.
     """
@@ -81,11 +83,11 @@ class Note:
     """Something that a person should know of the node ``about``.
 
     ``kind`` is never (it cannot run), absent (it waits for what a module that is not here owns), unwritten (a
-    component that nothing writes), unread (one that nothing reads), or unemitted (an event that nothing emits
-    is waited for).
+    component that nothing writes), unread (one that nothing reads), unemitted (an event that nothing emits
+    is waited for), or circle (an agent whose own command may make it run again).
     """
 
-    kind: Literal["never", "absent", "unwritten", "unread", "unemitted"]
+    kind: Literal["never", "absent", "unwritten", "unread", "unemitted", "circle"]
     about: str
     text: str
 

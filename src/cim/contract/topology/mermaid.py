@@ -12,6 +12,7 @@ SHAPES: Mapping[Kind, tuple[str, str]] = {
     "rule": ("{", "}"),
     "component": ("([", "])"),
     "system": ("{{", "}}"),
+    "agent": ("{{", "}}"),
     "policy": ("[[", "]]"),
     "process": ("[[", "]]"),
     "timer": ("((", "))"),

@@ -42,10 +42,12 @@ def notes(composition: Composition, graph: Topology) -> Iterator[Note]:
     """All that is to be told of a graph, in the order of its nodes."""
     stuck = never(composition)
     kinds = {str(process): _kind(process) for process in composition.processes}
+    kinds |= {str(system): "agent" for system in composition.systems if system.agent is not None}
     for name, why in stuck.items():
         yield Note("never", f"{kinds.get(name, 'system')} {name}", why)
     yield from _absent(graph)
     yield from _components(composition, graph)
+    yield from _circles(composition)
     emitted = _emitted(composition)
     for process in composition.processes:
         for event in process.takes:
@@ -135,6 +137,40 @@ def _components(composition: Composition, graph: Topology) -> Iterator[Note]:
         elif not readers:
             by = f"written by {', '.join(writers)}" if writers else "made by people's commands"
             yield Note("unread", node.id, f"{name} is {by} and read by nothing here but `cim show`")
+
+
+def _circles(composition: Composition) -> Iterator[Note]:
+    """Agents whose own commands may make them run again, by way of systems."""
+    for agent in composition.systems:
+        for tool in agent.agent.tools.values() if agent.agent is not None else ():
+            if tool.command is None:
+                continue
+            changed = (tool.command[0].context, tool.command[0].name)
+            way = _way_back(composition, agent, (changed, STATE))
+            if way is not None:
+                steps = " → ".join([tool.grant, ".".join(changed), *way])
+                text = (
+                    f"{agent} may make itself run again: {steps}; see to it that this ends, as by a command "
+                    f"that changes nothing the second time"
+                )
+                yield Note("circle", f"agent {agent}", text)
+
+
+def _way_back(composition: Composition, agent: SystemType, place: Place) -> list[str] | None:
+    """The systems by which an agent is made to run when what stands at a place changes, itself at the end."""
+    ways: list[tuple[Place, list[str]]] = [(place, [])]
+    seen = {place}
+    for at, way in ways:
+        for system in composition.systems:
+            if at not in system.triggers:
+                continue
+            if system is agent:
+                return [*way, str(agent)]
+            for written in system.writes:
+                if (written.of, written.key) not in seen:
+                    seen.add((written.of, written.key))
+                    ways.append(((written.of, written.key), [*way, str(system)]))
+    return None
 
 
 def _of(id: str) -> str:

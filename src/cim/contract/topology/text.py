@@ -10,6 +10,10 @@ Column = tuple[str, tuple[Link, ...]]
 TABLES: tuple[tuple[Kind, tuple[Column, ...]], ...] = (
     ("rule", (("takes", ("takes",)), ("reads", ("reads",)), ("emits", ("emits",)))),
     ("system", (("reads", ("reads",)), ("needs", ("needs",)), ("writes", ("writes",)))),
+    (
+        "agent",
+        (("reads", ("reads",)), ("needs", ("needs",)), ("writes", ("writes",)), ("sends", ("sends",))),
+    ),
     ("policy", (("takes", ("takes",)), ("sends", ("sends",)))),
     ("process", (("takes", ("takes",)), ("emits", ("emits",)), ("sends", ("sends",)))),
     ("projection", (("folds", ("folds",)),)),

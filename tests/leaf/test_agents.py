@@ -1,0 +1,128 @@
+"""An agent on a real server: killed at every step, it does each thing once; what goes wrong is named."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cim.leaf.lock import find_running
+from cim.testing.processes import Place, place, wait_until
+
+MACHINE = """
+name = "desk"
+modules = ["killed_desk"]
+workers = 1
+
+[agents]
+default = { use = "killed_desk:Deterministic", greeting = "kind" }
+
+[limits]
+thinking_seconds = 3
+"""
+
+MOMENTS = [
+    f"{who} at {moment}" for who in ("leaf", "worker") for moment in ("request 0", "request 1", "request 2")
+]
+STEPS = ["began", "model", "killed_desk_how_many", "model", "killed_desk_Stamp", "model"]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Place]:
+    folder = tmp_path / "machine"
+    folder.mkdir()
+    (folder / "machine.toml").write_text(MACHINE)
+    shutil.copy(Path(__file__).with_name("killed_desk.py"), folder)
+    with place(folder, tmp_path / "said") as made:
+        yield made
+
+
+def up(desk: Place) -> Any:
+    leaf = desk.up()
+    address = wait_until(lambda: find_running(desk.state), "a leaf that runs")
+    (desk.folder / "leaf").write_text(str(address.pid))
+    return leaf
+
+
+def write(desk: Place, letter: str, text: str = "") -> None:
+    desk.cim(
+        "send",
+        "killed_desk.Write",
+        f"letter={letter}",
+        f"text={text or f'Dear {letter} .'}",
+        "--id",
+        f"w-{letter}",
+    )
+
+
+def tone(desk: Place, letter: str) -> str | None:
+    shown = desk.cim("show", "killed_desk.Letter", letter, "--json").data
+    found = shown[0]["components"].get("Tone")
+    return None if found is None else found["value"]["tone"]
+
+
+def until_kind(desk: Place, letter: str, fate: str) -> None:
+    wait_until(lambda: tone(desk, letter) == "kind", f"a tone after {fate}")
+
+
+def runs(desk: Place) -> dict[str, list[str]]:
+    """The steps of each run, in their order in the log."""
+    found: dict[str, list[str]] = {}
+    for commit in desk.cim("log", "--json").data:
+        if commit["subject"].startswith("evt.killed_desk.clerk."):
+            (item,) = commit["data"]
+            what = item["data"]["what"] if item["type"] == "cim.Step" else "began"
+            found.setdefault(commit["subject"], []).append(what)
+    return found
+
+
+def test_a_run_killed_at_any_step_goes_on_and_does_nothing_twice(desk: Place) -> None:
+    leaf = up(desk)
+    for number, fate in enumerate([*MOMENTS, "leaf at deciding"]):
+        (desk.folder / "requests").write_text("")
+        (desk.folder / "fate").write_text(fate)
+        write(desk, f"l{number}")
+        if fate.startswith("leaf"):
+            leaf.end()
+            leaf = up(desk)
+        until_kind(desk, f"l{number}", fate)
+        asked = Counter((desk.folder / "requests").read_text().split())
+        again = fate.rpartition("request ")[2] if "request" in fate else ""
+        assert asked == {place: 2 if place == again else 1 for place in "012"}, fate
+    found = runs(desk)
+    assert len(found) == 7
+    assert all(steps == STEPS for steps in found.values()), found
+    events = Counter(
+        (commit["subject"], item["type"])
+        for commit in desk.cim("log", "--json").data
+        for item in commit["data"]
+    )
+    assert all(events[f"evt.killed_desk.Mark.l{number}", "Stamped"] == 1 for number in range(7))
+    ids = Counter(commit["id"] for commit in desk.cim("log", "--json").data)
+    assert max(ids.values()) == 1
+    told = desk.cim("agent", "runs", "killed_desk.clerk", "--json").data
+    assert {(one["outcome"], one["requests"], one["model"]) for one in told} == {
+        ("done", 3, "killed_desk:Deterministic")
+    }
+    (desk.folder / "requests").write_text("")
+    replayed = desk.cim("agent", "replay", told[0]["run"], "--json").data[0]
+    assert replayed["outputs"] == [{"type": "Tone", "data": {"tone": "kind"}}]
+    assert (desk.folder / "requests").read_text() == ""
+    assert "killed_desk_Stamp" in desk.cim("agent", "show", told[0]["run"][:12]).out
+    assert desk.cim("waiting").out == "nothing waits\n"
+    assert desk.cim("verify", "--json").data[0]["faults"] == []
+
+
+def test_a_model_that_gives_nonsense_and_one_that_hangs_wait_by_name(desk: Place) -> None:
+    up(desk)
+    write(desk, "n", "nonsense Dear n .")
+    write(desk, "h", "it hangs Dear h .")
+    write(desk, "g")
+    until_kind(desk, "g", "the others")
+    told = wait_until(
+        lambda: found if (found := desk.cim("waiting").out).count("killed_desk.clerk") >= 2 else None, "both"
+    )
+    assert "gave no Tone" in told
+    assert "took more than 3 seconds" in told

@@ -143,7 +143,7 @@ async def test_a_run_that_steps_aside_makes_room_for_another_and_gives_its_place
     process = start(MemoryLog(), notes(slow), workers=1)
     run = process.schedule._runner.run
 
-    async def told(system: Any, given: Any, place: Place) -> Any:
+    async def told(system: Any, given: Any, place: Place, call: Any) -> Any:
         nonlocal most
         under_way.add(given["note"].text)
         most = max(most, len(under_way))
@@ -153,7 +153,7 @@ async def test_a_run_that_steps_aside_makes_room_for_another_and_gives_its_place
             place.leave()
             place.leave()
         try:
-            return await run(system, given, place)
+            return await run(system, given, place, call)
         finally:
             under_way.discard(given["note"].text)
 

@@ -129,9 +129,9 @@ async def test_no_more_runs_of_a_system_begin_in_a_second_than_it_may(
     process = start(MemoryLog(), notes(paced), limits={"notes.paced": Limit(per_second=5)})
     run = process.schedule._runner.run
 
-    async def told(system: Any, given: Any, place: Any) -> Any:
+    async def told(system: Any, given: Any, place: Any, call: Any) -> Any:
         begun.append(process.clock.monotonic())
-        return await run(system, given, place)
+        return await run(system, given, place, call)
 
     monkeypatch.setattr(process.schedule._runner, "run", told)
     for number in range(30):

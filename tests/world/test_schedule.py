@@ -177,7 +177,7 @@ async def test_a_place_is_wanted_while_a_run_of_another_entity_waits_for_it_and_
     def length(note: Changed[Note]) -> Length:
         return Length(len(note.text))
 
-    async def held(system: Any, given: Any, place: Place) -> Any:
+    async def held(system: Any, given: Any, place: Place, call: Any) -> Any:
         places[given["note"].text] = place
         seen.set()
         await go_on.wait()

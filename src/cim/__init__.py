@@ -1,6 +1,6 @@
 """CIM, the Composable Information Machine: the words that a module is written in."""
 
-from cim.domain.agent import Budget, Think
+from cim.domain.agent import Allow, Ask, Budget, Think
 from cim.domain.blob import Blob, Blobs
 from cim.domain.capability import Capability, version
 from cim.domain.component import Component, Failed
@@ -9,6 +9,7 @@ from cim.domain.errors import CimError, Failure, Reject, Unavailable
 from cim.domain.expiry import Expires
 from cim.domain.former import Former
 from cim.domain.message import Command, Event
+from cim.domain.outside import Outside
 from cim.domain.personal import ERASED, Person, Personal
 from cim.domain.process import Cancel, Later, Process, Rejected, Timer
 from cim.domain.projection import Key, Row, Rows, Table
@@ -20,6 +21,8 @@ from cim.domain.state import State
 __all__ = [
     "ERASED",
     "Added",
+    "Allow",
+    "Ask",
     "Blob",
     "Blobs",
     "Budget",
@@ -40,6 +43,7 @@ __all__ = [
     "Later",
     "Maybe",
     "One",
+    "Outside",
     "Person",
     "Personal",
     "Process",

@@ -9,11 +9,12 @@ from cim.adapters.memory.keys import MemoryKeys
 from cim.adapters.memory.log import MemoryLog
 from cim.agents.journal import Diverged, Journal, Replay, Run
 from cim.agents.past import Past
-from cim.agents.steps import MODEL, THOUGHT, UNREAD, Began, Step
+from cim.agents.steps import MODEL, UNREAD, Began, Step
 from cim.contract.envelope import Commit, Derivation, Origin
 from cim.contract.subjects import Ref
 from cim.domain.personal import ERASED
 from cim.log.sealing import Sealing, persons_in
+from cim.log.thought import THOUGHT
 from cim.testing.clock import HandClock
 
 REF = Ref("letters", "judge", "f00d")

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from cim import (
+    Allow,
+    Ask,
     Budget,
     Changed,
     Command,
@@ -13,6 +15,7 @@ from cim import (
     Context,
     Event,
     Key,
+    Outside,
     Record,
     Row,
     Rows,
@@ -125,6 +128,63 @@ def test_an_agent_is_a_system_with_terms() -> None:
     assert (asks.grant, asks.says) == ("post.how_many", "How many there are.")
 
 
+class Scan(Component):
+    """What a stranger wrote."""
+
+    body: Outside[str]
+    pages: int = 1
+
+
+post.component(of=Letter)(Scan)
+
+
+async def wary(scan: Changed[Scan], think: Think[Tone]) -> Tone:
+    """You judge."""
+    return await think(scan)
+
+
+@pytest.mark.parametrize(
+    ("function", "grant", "asks"),
+    [
+        (judge, Send, ""),
+        (judge, Ask(Send), "it was granted so"),
+        (judge, Allow(Send), ""),
+        (wary, Send, "it reads what came from outside: Scan.body"),
+        (wary, Ask(Send), "it was granted so"),
+        (wary, Allow(Send), ""),
+        (wary, how_many, ""),
+    ],
+)
+def test_who_may_be_told_what_came_from_outside_asks_a_person(function: Any, grant: Any, asks: str) -> None:
+    (system,) = put_together(function, grant).systems
+    assert system.agent is not None
+    assert [tool.asks for tool in system.agent.tools.values()] == [asks]
+    assert system.agent.outside == (("Scan.body",) if function is wary else ())
+
+
+class Told(Row):
+    name: Key[str]
+    text: Outside[str] = ""
+
+
+def texts(event: Sent, rows: Table[Told]) -> None: ...
+
+
+def what(rows: Rows[Told]) -> list[Told]:
+    """What was written."""
+    return []
+
+
+post.projection(texts)
+post.query(what)
+
+
+def test_a_query_may_tell_what_came_from_outside() -> None:
+    (system,) = put_together(judge, Send, what).systems
+    assert system.agent is not None
+    assert system.agent.tools["post_Send"].asks == "it reads what came from outside: Told.text"
+
+
 def test_another_prompt_or_grant_or_budget_is_another_version() -> None:
     async def other(letter: Changed[Letter], think: Think[Tone]) -> Tone:
         """You judge kindly."""
@@ -189,6 +249,7 @@ class Strange(Command):
         (judge, (Strange,), None, "is granted Strange, a command of no entity here; there are: post.Send"),
         (judge, (judge,), None, "is granted judge, which is no command and no query"),
         (judge, ("Send",), None, "is granted Send, which is no command and no query"),
+        (judge, (Ask(how_many),), None, "post.how_many is a query, which changes nothing: grant it as it is"),
         (judge, (Send, Send), None, "is granted post.Send twice"),
         (judge, (), Budget(requests=0), "its budget of requests is 0: 1 or more"),
         (judge, (), Budget(tokens=0), "its budget of tokens is 0: 1 or more"),

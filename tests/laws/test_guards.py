@@ -96,7 +96,7 @@ GUARDS = {
         Head.advance, "if commit.number != self.number + 1:", "if False:"
     ),
     "a run is written though it was made already": Guard(
-        Writer._write, "is_wanted(call) and holds(call)", "holds(call)"
+        Writer._append, "is_wanted(call) and holds(call)", "holds(call)"
     ),
     "a run is written though its inputs were replaced": Guard(
         Writer._write,

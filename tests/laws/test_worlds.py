@@ -32,7 +32,7 @@ GUARDS = {
         holds, "return made_from == now", "return True"
     ),
     "a run is written though it was made already": Guard(
-        Writer._write, "is_wanted(call) and holds(call)", "holds(call)"
+        Writer._append, "is_wanted(call) and holds(call)", "holds(call)"
     ),
     "what changed since a run is not looked at": Guard(
         is_due, "return any(not _is_made", "return False and any(not _is_made"

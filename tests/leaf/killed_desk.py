@@ -16,6 +16,7 @@ from cim import (
     Context,
     Event,
     Key,
+    Outside,
     Reject,
     Row,
     Rows,
@@ -138,6 +139,46 @@ def read(letter: Changed[Letter]) -> Words:
 async def clerk(words: Changed[Words], think: Think[Tone]) -> Tone:
     """You are a clerk who reads letters."""
     return await think("How does this letter sound?", words)
+
+
+class Drop(Command):
+    """Hand in a paper that came by mail."""
+
+    paper: str
+    text: str
+
+
+class Dropped(Event):
+    """A paper came by mail."""
+
+    paper: str
+    text: Outside[str]
+
+
+@killed_desk.entity(key="paper")
+class Paper(State):
+    """A paper that a stranger wrote."""
+
+    text: Outside[str] = ""
+
+    def decide(self, command: Drop) -> Iterable[Dropped]:
+        return [Dropped(command.paper, command.text)]
+
+    def evolve(self, event: Dropped) -> "Paper":
+        return self.but(text=event.text)
+
+
+@killed_desk.component(of=Paper)
+class Sort(Component):
+    """What sort of paper it is."""
+
+    tone: str
+
+
+@killed_desk.agent(tools=[Stamp, how_many], budget=Budget(requests=5))
+async def careful(paper: Changed[Paper], think: Think[Sort]) -> Sort:
+    """You sort papers that strangers wrote."""
+    return await think("Which sort is this?", paper)
 
 
 class Deterministic:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cim.agents.steps import MODEL, SEALABLE, THOUGHT, Began, Said, Step, item_of, read_said
+from cim.agents.steps import MODEL, SEALABLE, Began, Said, Step, item_of, read_said
 from cim.contract import codec
 from cim.contract.envelope import Commit, Origin
 from cim.contract.schema import dataschema
@@ -11,6 +11,7 @@ from cim.domain.errors import CimError, Unavailable
 from cim.log.append import OutcomeUnknown, Overtaken, append
 from cim.log.chain import Head
 from cim.log.sealing import Sealing
+from cim.log.thought import THOUGHT
 from cim.ports.clock import Clock, stamp
 from cim.ports.log import Log
 from cim.processes.step import made_id

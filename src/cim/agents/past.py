@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from cim.agents.steps import MODEL, Began, Step, is_thought, read_said
+from cim.agents.steps import MODEL, Began, Step, read_said
 from cim.contract import codec
 from cim.contract.envelope import Commit
 from cim.contract.subjects import Ref, parse_stored
 from cim.log.sealing import Sealing
+from cim.log.thought import is_thought
 from cim.world.world import FAILED
 
 

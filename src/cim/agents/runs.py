@@ -2,19 +2,22 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from cim.agents.acting import Doors, act
+from cim.agents.acting import REFUSED, Doors, act
 from cim.agents.journal import Journal, Run
 from cim.agents.steps import Began, Step
 from cim.contract import codec
 from cim.contract.subjects import Ref
 from cim.contract.system import SystemType
 from cim.domain.errors import Failure
+from cim.log.asking import Answered, Proposed
 from cim.log.sealing import Sealing
 from cim.ports.clock import Clock
 from cim.ports.log import Log
 from cim.world.due import Call
+from cim.world.runner import Asks
 from cim.world.writer import persons_of
 
 MOST_ROUNDS = 16
@@ -82,10 +85,28 @@ class UnderWay:
         await self._journal.note(step)
 
     async def act(self, step: tuple[int, int], tool: str, arguments: Mapping[str, Any]) -> Any:
-        """See :func:`cim.agents.acting.act`."""
-        return await act(
-            self._call.system, self._doors, self._call.cause, self._call.id, step, tool, arguments
-        )
+        """See :func:`cim.agents.acting.act`. Raises :class:`cim.world.runner.Asks` for what a person is asked
+        about first and has not answered; who grants it answers for it."""
+        call, cause = self._call, self._call.cause
+        granted = call.system.agent.tools.get(tool) if call.system.agent is not None else None
+        if granted is not None and granted.asks:
+            answer, by = self._answer(step)
+            if answer is None:
+                text = codec.json_bytes(arguments).decode()
+                raise Asks(Proposed(str(call.system), call.id, *step, granted.grant, text, granted.asks))
+            if not answer.granted:
+                return {REFUSED: f"{by} said no: {answer.reason}"}
+            cause = replace(cause, owner=by)
+        return await act(call.system, self._doors, cause, call.id, step, tool, arguments)
+
+    def _answer(self, step: tuple[int, int]) -> tuple[Answered | None, str]:
+        """What was answered to what the run wants to do in a step, and by whom."""
+        wait = self._call.entity.waits.get(str(self._call.system))
+        if wait is None:
+            return None, ""
+        asked = wait.proposed
+        same = (asked.run, asked.think, asked.number) == (self._call.id, *step)
+        return (wait.answer, wait.by) if same else (None, "")
 
 
 def run_ref(system: SystemType, run: str) -> Ref:

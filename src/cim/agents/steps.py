@@ -12,9 +12,6 @@ from typing import TypeAlias
 from cim.contract import codec
 from cim.contract.envelope import Commit
 
-THOUGHT = "Thought"
-"""The last part of the type of a run's commits: ``documents.judge.Thought``."""
-
 MODEL = "model"
 """What a step that asked the model is named, where one that used a tool has that tool's name."""
 
@@ -60,11 +57,6 @@ class Step:
 Said: TypeAlias = Began | Step
 
 _KINDS: dict[str, type[Began] | type[Step]] = {f"{PREFIX}{kind.__name__}": kind for kind in (Began, Step)}
-
-
-def is_thought(commit: Commit) -> bool:
-    """Whether a commit is one of an agent's run."""
-    return commit.type.endswith(f".{THOUGHT}")
 
 
 SEALABLE: Mapping[type[Said], tuple[str, ...]] = {Began: ("given",), Step: ("asked", "said")}

@@ -29,6 +29,8 @@ COMMANDS: dict[str, str] = {
     "waiting": "list what failed, what is stopped and what is yet to be done",
     "release": "pass over the message that stops an entity, by an entry in the log that says why",
     "retry": "let failed runs of a system be made again, by an entry in the log that says why",
+    "approve": "let an agent do what it asks a person about, by an entry in the log",
+    "deny": "do not let an agent do what it asks a person about, by an entry in the log that says why",
     "rederive": "make anew what a system wrote by other code, show what differs, replace it if that is said",
     "erase": "make what is personal of one person unreadable for ever, by an entry in the log that says why",
     "diff": "show what changed on an entity between two sequences or times",
@@ -37,7 +39,7 @@ COMMANDS: dict[str, str] = {
     "verify": "replay the log from nothing, check its chain, compare with what is stored",
 }
 
-MODULES = {"import": "import_log"}
+MODULES = {"import": "import_log", "approve": "answer", "deny": "answer"}
 """Where a command's own part is, if not under its name."""
 
 EPILOG = """A machine is a folder with a machine.toml. Commands find it by --machine, by CIM_MACHINE, in the

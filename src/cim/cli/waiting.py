@@ -17,7 +17,8 @@ from cim.log.chain import Head
 from cim.processes.pending import Pending
 from cim.projections.reading import standing
 from cim.world.due import is_due
-from cim.world.entity import Entity
+from cim.world.due import waiting as asking
+from cim.world.entity import Entity, Wait
 from cim.world.world import World
 
 Waiting = dict[str, str]
@@ -77,9 +78,13 @@ async def waiting(
         for run in entity.failures:
             if run.again is None:
                 found.append(_one(entity.name, run.system, "failed", run.cause, _retry(entity, run.system)))
-        for name in [
-            str(system) for system in composition.systems if is_due(system, entity, world.entities.at_hand)
-        ]:
+        for system in composition.systems:
+            wait = asking(system, entity, world.entities.at_hand)
+            if wait is not None:
+                found.append(_asked(entity, str(system), wait))
+            if not is_due(system, entity, world.entities.at_hand):
+                continue
+            name = str(system)
             if (entity.name, name) in tried:
                 found.append(_tried(*tried[entity.name, name]))
             else:
@@ -95,6 +100,14 @@ def _retry(entity: Entity, system: str) -> str:
     """What lets a failed run be made again."""
     command = f"cim retry {system} --entity {shlex.quote(entity.ref.id)} --reason TEXT"
     return f"`{command}`, or a newer input of the system"
+
+
+def _asked(entity: Entity, system: str, wait: Wait) -> Waiting:
+    """A run that asks a person first. What it wants to do it with is in the log, and may be personal."""
+    words = f"{system} --entity {shlex.quote(entity.ref.id)}"
+    cause = f"it wants to do {wait.proposed.tool}, and {wait.proposed.why}"
+    frees = f"`cim approve {words}`, `cim deny {words} --reason TEXT`, or a newer input"
+    return _one(entity.name, system, "asks", cause, frees)
 
 
 def _tried(one: Trying, here: AtWork) -> Waiting:

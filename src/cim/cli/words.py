@@ -152,6 +152,21 @@ def _retry(command: ArgumentParser) -> None:
     command.add_argument("--reason", required=True, metavar="TEXT", help="why it may end otherwise this time")
 
 
+def _approve(command: ArgumentParser) -> None:
+    _take_asking(command)
+    command.add_argument("--reason", default="", help="why, for the log")
+
+
+def _deny(command: ArgumentParser) -> None:
+    _take_asking(command)
+    command.add_argument("--reason", required=True, help="why not: the agent is told")
+
+
+def _take_asking(command: ArgumentParser) -> None:
+    command.add_argument("agent", help="the agent's full name: documents.clerk")
+    command.add_argument("--entity", required=True, metavar="ID", help="the entity on which it asks")
+
+
 def _rederive(command: ArgumentParser) -> None:
     command.add_argument("system", metavar="MODULE.system", help="such as documents.read")
     _take_machine(command)
@@ -230,6 +245,8 @@ WORDS: Mapping[str, Callable[[ArgumentParser], None]] = {
     "trace": _trace,
     "release": _release,
     "retry": _retry,
+    "approve": _approve,
+    "deny": _deny,
     "rederive": _rederive,
     "erase": _erase,
     "diff": _diff,

@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
 from cim.contract.answer import Answer, object_schema, read_answer
 from cim.contract.entity import EntityType
+from cim.contract.outside import outside_in
 from cim.contract.query import WAITING, QueryType
-from cim.domain.agent import Budget, Think
+from cim.domain.agent import Allow, Ask, Budget, Think
 from cim.domain.context import AgentDeclared
 from cim.domain.errors import Misdeclared
 from cim.domain.message import Command
@@ -20,7 +21,8 @@ LONGEST_NAME = 64
 @dataclass(frozen=True, slots=True)
 class Tool:
     """One thing that an agent may do, granted by name: ``command``, with the entity that takes it, or
-    ``query``. ``name`` is what a model calls it by."""
+    ``query``. ``name`` is what a model calls it by. ``asks`` says why a person is asked first; where it is
+    empty nobody is."""
 
     name: str
     grant: str
@@ -28,23 +30,26 @@ class Tool:
     schema: Mapping[str, Any]
     command: tuple[EntityType, type[Command]] | None = None
     query: QueryType | None = None
+    asks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentTerms:
     """What an agent is beside a system: its answers by the parameters that think, what it is told to be, its
-    tools by the names that a model calls them by, and what a run may spend."""
+    tools by the names that a model calls them by, and what a run may spend. ``outside`` are the fields that
+    it may be told which came from outside, by their types."""
 
     thinks: Mapping[str, Answer]
     instructions: str
     budget: Budget
     tools: Mapping[str, Tool]
+    outside: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """What another version of the terms has otherwise."""
         thinks = {name: str(answer.schema if answer.places else "") for name, answer in self.thinks.items()}
-        tools = [f"{tool.name} {tool.grant} {dict(tool.schema)}" for tool in self.tools.values()]
+        tools = [f"{one.name} {one.grant} {dict(one.schema)} {one.asks}" for one in self.tools.values()]
         return f"{sorted(thinks.items())} {self.instructions} {self.budget} {sorted(tools)}"
 
 
@@ -65,10 +70,12 @@ def read_think(annotation: Any, where: str) -> Answer:
 def read_terms(
     declared: AgentDeclared,
     thinks: Mapping[str, Any],
+    reads: Iterable[type[Any]],
     entities: Iterable[EntityType],
     queries: Iterable[QueryType],
 ) -> AgentTerms:
-    """The terms of an agent with the parameters that think; raises :class:`Misdeclared` by name."""
+    """The terms of an agent with the parameters that think, and the types of those that it ``reads``; raises
+    :class:`Misdeclared` by name."""
     function = declared.function
     where = f"{declared.context}.{function.__name__}"
     if not inspect.iscoroutinefunction(function):
@@ -80,16 +87,50 @@ def read_terms(
         raise Misdeclared(f"{where} has no docstring: that is what it is told to be")
     _check_budget(declared.budget, where)
     entities, queries = tuple(entities), tuple(queries)
+    outside = _outside(declared, reads, queries)
     found: dict[str, Tool] = {}
     for one in declared.tools:
-        tool = _tool(one, entities, queries, where)
+        tool = _granted(one, outside, entities, queries, where)
         other = found.setdefault(tool.name, tool)
         if other is not tool:
             raise Misdeclared(
                 f"{where} is granted {tool.grant} twice, or two tools named {tool.name}: one a name"
             )
     answers = {name: read_think(one, f"{where}: parameter `{name}`") for name, one in thinks.items()}
-    return AgentTerms(answers, instructions, declared.budget, found)
+    return AgentTerms(answers, instructions, declared.budget, found, outside)
+
+
+def _outside(
+    declared: AgentDeclared, reads: Iterable[type[Any]], queries: Iterable[QueryType]
+) -> tuple[str, ...]:
+    """What an agent may be told that came from outside: by what it reads, and by what its queries answer."""
+    functions = [bare_grant(one) for one in declared.tools]
+    answers = [query.answer for query in queries if any(query.function is one for one in functions)]
+    return tuple(dict.fromkeys(one for kind in (*reads, *answers) for one in outside_in(kind)))
+
+
+def bare_grant(one: Any) -> Any:
+    """What is granted, without its condition."""
+    return one.tool if isinstance(one, Ask | Allow) else one
+
+
+def _granted(
+    one: Any,
+    outside: tuple[str, ...],
+    entities: tuple[EntityType, ...],
+    queries: tuple[QueryType, ...],
+    where: str,
+) -> Tool:
+    tool = _tool(bare_grant(one), entities, queries, where)
+    if tool.query is not None:
+        if bare_grant(one) is not one:
+            raise Misdeclared(f"{where}: {tool.grant} is a query, which changes nothing: grant it as it is")
+        return tool
+    if isinstance(one, Ask):
+        return replace(tool, asks="it was granted so")
+    if outside and not isinstance(one, Allow):
+        return replace(tool, asks=f"it reads what came from outside: {', '.join(outside)}")
+    return tool
 
 
 def _check_budget(budget: Budget, where: str) -> None:

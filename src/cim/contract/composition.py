@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from cim.contract.agent import read_terms
 from cim.contract.entity import EntityType, read_entity
 from cim.contract.process import ProcessType, read_policy, read_process
 from cim.contract.projection import ProjectionType, read_projection
@@ -19,7 +18,6 @@ from cim.contract.system import (
     read_agent,
     read_component,
     read_system,
-    thinking_of,
 )
 from cim.domain.context import Context
 from cim.domain.errors import CimError, Misdeclared
@@ -128,8 +126,7 @@ def _agents(
 ) -> Iterator[SystemType]:
     for context in contexts:
         for declared in context.agents:
-            terms = read_terms(declared, thinking_of(declared.function), entities, queries)
-            yield read_agent(context.name, declared.function, terms)
+            yield read_agent(declared, entities, queries)
 
 
 def _check(made: Composition, entities: Sequence[EntityType], rules: Sequence[RuleType]) -> None:

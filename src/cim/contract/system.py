@@ -7,18 +7,20 @@ from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from cim.contract.agent import AgentTerms, is_think
+from cim.contract.agent import AgentTerms, is_think, read_terms
 from cim.contract.annotations import extras, filters, hints, is_union, marked, members
 from cim.contract.code import functions_of, text_of
 from cim.contract.conditions import Condition, conditions, contradiction
+from cim.contract.entity import EntityType
 from cim.contract.expiry import expiry_field
 from cim.contract.personal import check_personal
+from cim.contract.query import QueryType
 from cim.contract.relation import Reference, Relation, across, references
 from cim.contract.schema import check_shape, fingerprint
 from cim.contract.shapes import Shapes, known_shapes, shapes_of
 from cim.domain.capability import Capability
 from cim.domain.component import Component, Failed
-from cim.domain.context import declared_component, declared_entity
+from cim.domain.context import AgentDeclared, declared_component, declared_entity
 from cim.domain.errors import Misdeclared
 from cim.domain.message import Event
 from cim.domain.relation import Via
@@ -178,17 +180,18 @@ def read_system(owner: str, function: Callable[..., Any]) -> SystemType:
     return _read(owner, function, where)
 
 
-def read_agent(owner: str, function: Callable[..., Any], terms: AgentTerms) -> SystemType:
-    """The agent that a function's signature declares, as a system with these terms; raises
+def read_agent(
+    declared: AgentDeclared, entities: Iterable[EntityType], queries: Iterable[QueryType]
+) -> SystemType:
+    """The agent that a function's signature declares, as a system with its terms; raises
     :class:`Misdeclared` as :func:`read_system` does."""
+    owner, function = declared.context, declared.function
     read = _read(owner, function, f"{owner}.{function.__name__}")
+    thinks = {name: one for name, one in hints(function).items() if name != "return" and is_think(one)}
+    told = [one.type for one in read.reads if one.kind not in PLAIN]
+    terms = read_terms(declared, thinks, told, entities, queries)
     version = hashlib.sha256(f"{read.version}\n{terms.text}".encode()).hexdigest()[:12]
     return replace(read, agent=terms, version=version)
-
-
-def thinking_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The parameters of an agent that think, with their annotations."""
-    return {name: one for name, one in hints(function).items() if name != "return" and is_think(one)}
 
 
 def _read(owner: str, function: Callable[..., Any], where: str) -> SystemType:

@@ -1,7 +1,7 @@
 """An agent: a system that reasons, within what it may spend and what it may do."""
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from cim.domain.record import Record
 
@@ -16,6 +16,20 @@ class Budget:
     requests: int = 10
     tokens: int | None = None
     calls: int | None = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A grant of a command under a condition: a person is asked each time."""
+
+    tool: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """A grant without one: nobody is asked, even where the agent reads what came from outside."""
+
+    tool: Any
 
 
 class Think(Protocol[T_co]):

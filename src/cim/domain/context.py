@@ -134,7 +134,9 @@ class Context:
         :class:`cim.domain.agent.Think`. Its docstring is what it is told to be.
 
         ``tools`` are all that it may do beside what it returns: commands, by their classes, and queries, by
-        their functions, of any module. ``budget`` is what a run may spend.
+        their functions, of any module. Before a command is used a person is asked where the agent reads what
+        came :data:`cim.domain.outside.Outside`, or where it is granted as :class:`cim.domain.agent.Ask`; not
+        where it is granted as :class:`cim.domain.agent.Allow`. ``budget`` is what a run may spend.
         """
 
         def declare(function: F) -> F:

@@ -4,13 +4,14 @@
 | --- | --- | --- |
 | leaf | ``serve`` systems of a machine's folder | ``ready``, ``seed``, ``refused`` with why |
 | leaf | ``run`` a system on plain values | ``done`` with outputs, ``failed``, ``unavailable`` with a cause |
+|  | of an agent | ``asks``: a person is asked first |
 | worker | ``load`` a content, ``keep`` a content | ``content``, ``kept``, ``missing`` |
 | worker | ``ask`` a provider over NATS | ``answered``, ``missing``, ``unavailable`` with a cause |
 | worker | ``step`` of some kind: it goes on | |
 | worker | ``think``: an agent asks its model | |
 | worker | ``recall`` the steps of an agent's run | ``recalled``, ``missing``, ``unavailable`` |
 | worker | ``note`` a step of it | ``noted``, ``missing``, ``unavailable`` |
-| worker | ``act``: use a tool that it was granted | ``acted``, ``missing``, ``unavailable`` |
+| worker | ``act``: use a tool that it was granted | ``acted``, ``missing``, ``unavailable``, ``asks`` |
 
 One that was to be a seed (:mod:`cim.leaf.seed`) and cannot be one tells why with its ``ready``.
 """

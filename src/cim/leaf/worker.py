@@ -31,6 +31,10 @@ from cim.leaf.machine import load_contexts, load_machine
 from cim.leaf.models import Models
 
 
+class AsksFirst(BaseException):
+    """A person is asked about what an agent wants to do: its run ends here and is made again."""
+
+
 class LeafGone(BaseException):
     """The leaf closed the pipe in the middle of a run: no module's code may catch this and go on."""
 
@@ -99,6 +103,8 @@ class Pipe:
             raise LeafGone
         if answer.kind == "unavailable":
             raise Unavailable(answer.text)
+        if answer.kind == "asks":
+            raise AsksFirst
         if answer.kind != wanted:
             raise Failure(answer.text)
         return answer
@@ -188,6 +194,8 @@ def _run(system: SystemType, needs: Mapping[str, Any], values: Mapping[str, Any]
         output = _made(system, {**given, **needs}, pipe)
         outputs = output if isinstance(output, tuple) else (output,)
         return Frame("done", "", [_said(one) for one in outputs])
+    except AsksFirst:
+        return Frame("asks")
     except (Unavailable, ConnectionError, TimeoutError) as error:
         return Frame("unavailable", reason(error))
     except MemoryError:

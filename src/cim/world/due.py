@@ -16,7 +16,7 @@ from cim.contract.envelope import Origin
 from cim.contract.relation import Relation
 from cim.contract.subjects import Ref
 from cim.contract.system import PLAIN, PRESENT, STATE, TRIGGERS, Read, SystemType
-from cim.world.entity import Cell, Entity, Run
+from cim.world.entity import Cell, Entity, Run, Wait
 
 Find = Callable[[Ref], Entity | None]
 """Gives another entity, to which one is related."""
@@ -52,6 +52,8 @@ def is_due(system: SystemType, entity: Entity, find: Find) -> bool:
         return False
     if not matches(system, entity, find):
         return False
+    if _waits(system, entity, find):
+        return False
     run, seen = entity.runs.get(str(system)), _seen(system, entity, find)
     if run is None or run.again is not None:
         return True
@@ -69,12 +71,33 @@ def call(system: SystemType, entity: Entity, find: Find) -> Call | None:
     """The run that is due now, or None."""
     if not is_due(system, entity, find):
         return None
+    inputs = _made_from(system, entity, find)
+    run = entity.runs.get(str(system))
+    again = None if run is None else run.again
+    cause = _newest(system, entity, find) if again is None else again.origin
+    return Call(system, entity, find, inputs, cause, run_id(system, entity, inputs))
+
+
+def waiting(system: SystemType, entity: Entity, find: Find) -> Wait | None:
+    """What the run asks a person that would be due, if it waits for that."""
+    wait = entity.waits.get(str(system))
+    return wait if wait is not None and _waits(system, entity, find) else None
+
+
+def _waits(system: SystemType, entity: Entity, find: Find) -> bool:
+    wait = entity.waits.get(str(system))
+    if wait is None or wait.answer is not None:
+        return False
+    return wait.proposed.run == run_id(system, entity, _made_from(system, entity, find))
+
+
+def _made_from(system: SystemType, entity: Entity, find: Find) -> dict[str, int]:
+    """What the run that may be due names as its inputs."""
     inputs = _inputs(system, entity, find)
-    cause = _newest(system, entity, find)
     run = entity.runs.get(str(system))
     if run is not None and run.again is not None:
-        inputs[RETRY], cause = run.again.number, run.again.origin
-    return Call(system, entity, find, inputs, cause, run_id(system, entity, inputs))
+        inputs[RETRY] = run.again.number
+    return inputs
 
 
 def anew(system: SystemType, entity: Entity, find: Find, owner: str) -> Call:

@@ -11,6 +11,7 @@ from cim.contract.system import STATE
 from cim.domain.component import Failed
 from cim.domain.message import Event
 from cim.domain.state import State
+from cim.log.asking import Answered, Proposed
 from cim.log.chain import Head
 
 UNREAD = frozenset({Failed.__name__})
@@ -108,6 +109,17 @@ class Run:
     again: Again | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A run that waits for a person: what it wants to do, the origin of the entry that says so, and the
+    answer with who gave it, once there is one."""
+
+    proposed: Proposed
+    origin: Origin
+    answer: Answered | None = None
+    by: str = ""
+
+
 @dataclass(slots=True)
 class Entity:
     """All that is known of one entity.
@@ -119,6 +131,7 @@ class Entity:
     if it does not: an unknown event, a broken chain or a message that no machine wrote stops this entity
     and no other. ``held`` is what came since, the message that stopped it first, and ``passed`` the
     sequences of those in it that are passed over when their turn comes: see :mod:`cim.log.release`.
+    ``waits`` are the runs that ask a person first, by their systems.
     """
 
     ref: Ref
@@ -133,6 +146,7 @@ class Entity:
     stopped: str | None = None
     held: list[Commit] = field(default_factory=list)
     passed: set[int] = field(default_factory=set)
+    waits: dict[str, Wait] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -185,6 +199,7 @@ class Entity:
             "words": {key: [one.commit.sequence for one in said] for key, said in self.corrections.items()},
             "heads": {subject: head.number for subject, head in self.heads.items()},
             "held": [commit.sequence for commit in self.held],
+            "waits": {key: (one.proposed, one.answer, one.by) for key, one in self.waits.items()},
         }
 
 

@@ -8,6 +8,7 @@ from cim.contract.expiry import check_end
 from cim.contract.system import SystemType
 from cim.domain.component import Component
 from cim.domain.errors import CimError
+from cim.log.asking import Proposed
 from cim.world.due import Call
 
 LONGEST_CAUSE = 500
@@ -26,13 +27,22 @@ class Place(Protocol):
         ...
 
 
+class Asks(Exception):
+    """A run wants to do what a person is asked about first: it is made again once there is an answer."""
+
+    def __init__(self, proposed: Proposed) -> None:
+        super().__init__(f"it asks a person: {proposed.tool}")
+        self.proposed = proposed
+
+
 class Runner(Protocol):
     """Makes one run of a system."""
 
     async def run(self, system: SystemType, given: Mapping[str, Any], place: Place, call: Call) -> Any:
         """What the system returns for the values that the world gives it; raises what it raises.
 
-        ``call`` is the run that is made, under whose id an agent's steps stand in the log.
+        ``call`` is the run that is made, under whose id an agent's steps stand in the log. Raises
+        :class:`Asks` where that waits for a person.
         A run that takes long leaves its ``place`` when that is wanted, and goes on beside those at work.
         """
         ...

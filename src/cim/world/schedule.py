@@ -21,7 +21,7 @@ from cim.world.allowance import Allowance, Limit
 from cim.world.due import Call, arguments, call, is_due
 from cim.world.entity import Entity
 from cim.world.looking import Looking
-from cim.world.runner import Runner, cause_of, checked, cut
+from cim.world.runner import Asks, Runner, cause_of, checked, cut
 from cim.world.share import Share
 from cim.world.tries import TRIES, Tries
 from cim.world.waiting import Key, Lane, Turn, Waiting
@@ -310,6 +310,11 @@ class Schedule:
             outputs = await self._outputs(due, place)
         except LinkLost:
             raise
+        except Asks as asks:
+            self._tries.forget(key)
+            allowance.found()
+            await self._writer.asks(due, asks.proposed)
+            return
         except (Unavailable, ConnectionError, TimeoutError) as error:  # no input is to blame for that, either
             allowance.missed(key[1], self._clock.monotonic())
             tries = self._tries.again(key, due.id, place.turn, cause_of(error), self._clock.monotonic())

@@ -8,10 +8,12 @@ from cim.contract import codec
 from cim.contract.envelope import Commit
 from cim.contract.stranger import Stranger
 from cim.contract.subjects import Ref, parse_stored
+from cim.log.asking import answered, proposed
 from cim.log.erasure import erased
 from cim.log.release import released
 from cim.log.retry import retried
 from cim.log.sealing import Sealing
+from cim.log.thought import is_thought
 from cim.ports.log import Log
 from cim.processes.step import Stopped, is_step, read_step, told
 from cim.world.world import FAILED
@@ -67,6 +69,13 @@ def steps(commit: Commit, sealing: Sealing | None = None) -> Iterator[TrailStep]
     elif again is not None:
         note = f"{again.system} is made again: {again.reason}"
         yield TrailStep("command", "Retry", commit.origin.owner, commit.time, None, note, commit.sequence)
+    elif (asks := proposed(commit)) is not None:
+        note = f"it asks a person whether it may do {asks.tool}: {asks.why}"
+        yield TrailStep("command", "Ask", asks.system, commit.time, None, note, commit.sequence)
+    elif (answer := answered(commit)) is not None:
+        note = f"{answer.system} may {'do it' if answer.granted else 'not'}"
+        note = f"{note}: {answer.reason}" if answer.reason else note
+        yield TrailStep("command", "Answer", commit.origin.owner, commit.time, None, note, commit.sequence)
     else:
         yield from _said(commit, items)
 
@@ -80,6 +89,9 @@ def _said(commit: Commit, items: list[codec.Item]) -> Iterator[TrailStep]:
     ref, owner = parse_stored(commit.subject)
     if is_step(commit):
         yield from _stepped(commit, f"{ref.context}.{ref.entity}", codec.encode(items))
+        return
+    if is_thought(commit):
+        yield from _thought(commit, f"{ref.context}.{ref.entity}", items)
         return
     if owner is None:
         command = (commit.request or "").partition("/")[0] or "command"
@@ -99,6 +111,15 @@ def _said(commit: Commit, items: list[codec.Item]) -> Iterator[TrailStep]:
     names = ", ".join(item.type for item in written) or "nothing to add"
     note = _note(written[0].data) if len(written) == 1 else ""
     yield TrailStep("component", names, by, commit.time, took, note, commit.sequence)
+
+
+def _thought(commit: Commit, by: str, items: list[codec.Item]) -> Iterator[TrailStep]:
+    """What an agent did in a step of a run."""
+    for item in items:
+        data = item.data if isinstance(item.data, dict) else {}
+        name, took = str(data.get("what", "Began")), data.get("took")
+        note = _note({"said": data.get("said", data.get("model", ""))})
+        yield TrailStep("event", name, by, commit.time, took, note, commit.sequence)
 
 
 def _stepped(commit: Commit, by: str, body: bytes) -> Iterator[TrailStep]:

@@ -4,6 +4,7 @@ from asyncio import Lock
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Set
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from cim.contract import codec
@@ -16,10 +17,13 @@ from cim.domain.component import Component, Failed
 from cim.domain.errors import CimError
 from cim.domain.former import version_of
 from cim.log.append import OutcomeUnknown, Overtaken, append
+from cim.log.asking import PROPOSED, Proposed
 from cim.log.chain import Head
+from cim.log.entry import entry
 from cim.log.sealing import Sealing
 from cim.ports.clock import Clock, stamp
 from cim.ports.log import Log
+from cim.processes.step import made_id
 from cim.world.difference import differences
 from cim.world.due import REDERIVED, Call, arguments, carrier, holds, is_wanted
 from cim.world.entity import Cell
@@ -61,6 +65,17 @@ class Writer:
         """Record a run that could not be made, with its cause."""
         await self._write(call, [], took, cause)
 
+    async def asks(self, call: Call, said: Proposed) -> None:
+        """Record that a run waits for a person, if it is still the one to be made."""
+        subject = call.entity.ref.components(call.system.owner)
+        persons = persons_of(call)
+        if persons:
+            text = self._sealing.seal_text(subject, Proposed.__name__, "arguments", said.arguments, *persons)
+            said = replace(said, arguments=text)
+        origin = call.cause.child(made_id(call.id, said.think, said.number, PROPOSED))
+        commit = entry(subject, PROPOSED, said, origin, self._source, self._clock)
+        await self._append(call, subject, lambda: commit)
+
     async def _write(
         self,
         call: Call,
@@ -70,18 +85,24 @@ class Writer:
         standing: Set[str] = frozenset(),
     ) -> int | None:
         subject = call.entity.ref.components(call.system.owner)
+
+        def commit() -> Commit:
+            gone = _taken_away(call, items) if cause is None else []
+            failure = [self._failed(call, subject, item) for item in _failure(call, cause)]
+            brought = [item for item in items if item.type not in standing]
+            return self._commit(call, subject, [*brought, *gone, *failure], took, failed=cause is not None)
+
+        return await self._append(call, subject, commit)
+
+    async def _append(self, call: Call, subject: str, commit: Callable[[], Commit]) -> int | None:
+        """Append what a run has to say; its sequence, None where it says nothing any more."""
         async with self._locks[subject]:
             # Another process may have made the same run meanwhile, or an input may have been replaced.
             written = None
             while written is None and is_wanted(call) and holds(call):
                 head = call.entity.heads.get(subject, Head())
-                gone = _taken_away(call, items) if cause is None else []
-                failure = [self._failed(call, subject, item) for item in _failure(call, cause)]
-                brought = [item for item in items if item.type not in standing]
-                everything = [*brought, *gone, *failure]
-                commit = self._commit(call, subject, everything, took, failed=cause is not None)
                 try:
-                    outcome = await append(self._log, self._clock, commit, head)
+                    outcome = await append(self._log, self._clock, commit(), head)
                 except OutcomeUnknown as unknown:
                     self._trouble(str(unknown))
                     continue

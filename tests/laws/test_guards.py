@@ -99,7 +99,7 @@ GUARDS = {
         Writer._append, "is_wanted(call) and holds(call)", "holds(call)"
     ),
     "a run is written though its inputs were replaced": Guard(
-        Writer._write,
+        Writer._append,
         "is_wanted(call) and holds(call)",
         "is_wanted(call)",
     ),

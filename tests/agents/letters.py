@@ -113,4 +113,15 @@ async def keep(letter: Changed[Letter], think: Think[Kept]) -> Kept:
     return await think(letter)
 
 
+@letters.component(of=Letter)
+class Filed(Component):
+    where: str
+
+
+@letters.agent(proposed=True)
+async def file(letter: Changed[Letter], think: Think[Filed]) -> Filed:
+    """You file letters."""
+    return await think(letter)
+
+
 SYSTEMS = {system.name: system for system in compose([letters]).systems}

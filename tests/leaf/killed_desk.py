@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,7 +32,10 @@ LEAF = Path(__file__).with_name("leaf")
 
 
 def meet(moment: str) -> None:
-    """Have the leaf or this process killed here, as kill -9 does, if that was foreseen."""
+    """Have the leaf or this process killed here, as kill -9 does, or wait, if that was foreseen."""
+    while FATE.exists() and FATE.read_text() == f"wait at {moment}":
+        FATE.with_name("waits").touch()
+        time.sleep(0.01)
     if FATE.exists() and FATE.read_text() in (f"leaf at {moment}", f"worker at {moment}"):
         whom = int(LEAF.read_text()) if FATE.read_text().startswith("leaf") else os.getpid()
         FATE.unlink()

@@ -18,9 +18,6 @@ workers = 1
 
 [agents]
 default = { use = "killed_desk:Deterministic", greeting = "kind" }
-
-[limits]
-thinking_seconds = 3
 """
 
 MOMENTS = [
@@ -116,6 +113,8 @@ def test_a_run_killed_at_any_step_goes_on_and_does_nothing_twice(desk: Place) ->
 
 
 def test_a_model_that_gives_nonsense_and_one_that_hangs_wait_by_name(desk: Place) -> None:
+    with (desk.folder / "machine.toml").open("a") as file:
+        file.write("\n[limits]\nthinking_seconds = 3\n")
     up(desk)
     write(desk, "n", "nonsense Dear n .")
     write(desk, "h", "it hangs Dear h .")
@@ -161,3 +160,47 @@ def until_asked(desk: Place, times: int) -> str:
     return wait_until(
         lambda: found if (found := desk.cim("waiting").out).count("cim approve") == times else None, "it asks"
     )
+
+
+def test_an_agent_that_is_suspended_stops_at_its_next_step_and_goes_on_from_there(desk: Place) -> None:
+    up(desk)
+    (desk.folder / "fate").write_text("wait at request 1")
+    write(desk, "l1")
+    wait_until(lambda: (desk.folder / "waits").exists(), "it thinks")
+    assert desk.cim("agent", "suspend", "all", "--reason", "we look into it").code == 0
+    (desk.folder / "fate").unlink()
+    told = wait_until(
+        lambda: found if "we look into it" in (found := desk.cim("waiting").out) else None, "it is stopped"
+    )
+    assert "`cim agent activate killed_desk.clerk --reason TEXT`" in told
+    assert runs(desk) == dict.fromkeys(runs(desk), STEPS[:4])
+    assert {one["stage"] for one in desk.cim("agent", "list", "--json").data} == {"suspended"}
+    assert desk.cim("agent", "activate", "killed_desk.clerk", "--reason", "it is fine").code == 0
+    until_kind(desk, "l1", "it may work again")
+    assert list(runs(desk).values()) == [STEPS]
+    assert Counter((desk.folder / "requests").read_text().split()) == {"0": 1, "1": 1, "2": 1}
+    assert desk.cim("agent", "retire", "killed_desk.clerk", "--reason", "no more").code == 0
+    write(desk, "l2")
+    wait_until(lambda: desk.cim("show", "killed_desk.Letter", "l2", "--json").data[0]["components"], "read")
+    assert desk.cim("waiting").out == "nothing waits\n"
+    assert tone(desk, "l2") is None
+
+
+def test_a_prompt_is_changed_by_an_entry_and_a_day_has_a_budget(desk: Place) -> None:
+    with (desk.folder / "machine.toml").open("a") as file:
+        file.write('\n[budgets]\n"killed_desk.clerk" = { requests = 4 }\n')
+    up(desk)
+    said = desk.cim("agent", "prompt", "killed_desk.clerk", "--text", "You are a stern clerk.")
+    assert said.code == 0, said.err
+    write(desk, "l1")
+    until_kind(desk, "l1", "it has a prompt")
+    (run,) = desk.cim("agent", "runs", "killed_desk.clerk", "--json").data
+    assert "You are a stern clerk." in run["steps"][0]["asked"]
+    assert "You are a clerk who reads letters." not in run["steps"][0]["asked"]
+    assert desk.cim("agent", "replay", run["run"]).code == 0
+    write(desk, "l2")
+    told = wait_until(
+        lambda: found if "4 requests a day" in (found := desk.cim("waiting").out) else None, "used"
+    )
+    assert "its budget of 4 requests a day is used up (4)" in told
+    assert tone(desk, "l2") is None

@@ -38,8 +38,8 @@ FLEETING = frozenset({"timestamp", "run_id", "conversation_id"})
 class Steps(Protocol):
     """What a run has of its leaf."""
 
-    def recall(self) -> list[Step]:
-        """The steps of the run that were finished before."""
+    def recall(self) -> tuple[str, list[Step]]:
+        """What the run is told to be, empty where its code says that, and the steps that were finished."""
         ...
 
     def going(self, what: str) -> None:
@@ -57,10 +57,12 @@ class Steps(Protocol):
 
 @dataclass(slots=True)
 class Running:
-    """A run under way: its steps, what is known of them, and what it spent."""
+    """A run under way: its steps, what is known of them, what it is told to be if its code does not say that,
+    and what it spent."""
 
     steps: Steps
     replay: Replay
+    prompt: str = ""
     usage: RunUsage = field(default_factory=RunUsage)
     thinks: int = 0
     numbers: Counter[int] = field(default_factory=Counter)

@@ -41,8 +41,9 @@ class Journal:
         self._log, self._clock, self._source, self._sealing = log, clock, source, sealing
         self._head = Head()
 
-    async def recall(self) -> list[Step]:
-        """The steps that were finished; writes that the run begins where the log does not say so yet.
+    async def recall(self) -> tuple[Began, list[Step]]:
+        """How the run began and the steps that were finished; writes that it begins where the log does not
+        say so yet.
 
         Raises :class:`cim.log.chain.BrokenChain`, :class:`cim.domain.errors.CimError` for what was erased.
         """
@@ -52,7 +53,8 @@ class Journal:
             found.append(read_said(commit, self._sealing.body(commit)))
         if not found:
             await self._write(self.run.began, made_id(self.run.ref.id, "began"))
-        return [one for one in found if isinstance(one, Step)]
+        began = found[0] if found and isinstance(found[0], Began) else self.run.began
+        return began, [one for one in found if isinstance(one, Step)]
 
     async def note(self, step: Step) -> None:
         """Write down a step. Raises :class:`Unavailable` where another process makes this run, or the log

@@ -8,16 +8,13 @@ from cim.contract.system import SystemType
 from cim.domain.record import Record
 
 
-def instructions(system: SystemType, glossary: Mapping[str, str]) -> str:
-    """The system prompt of an agent: its docstring, then the terms of its context's ``glossary`` and what the
-    types are that it reads and writes."""
+def instructions(system: SystemType, glossary: Mapping[str, str], prompt: str = "") -> str:
+    """The system prompt of an agent: ``prompt`` or else its docstring, then the terms of its context's
+    ``glossary`` and what the types are that it reads and writes."""
     assert system.agent is not None
+    prompt = prompt or system.agent.instructions
     words = "\n".join(f"- {term}: {meaning}" for term, meaning in _words(system, glossary))
-    return (
-        f"{system.agent.instructions}\n\nThe words that are used here:\n{words}"
-        if words
-        else (system.agent.instructions)
-    )
+    return f"{prompt}\n\nThe words that are used here:\n{words}" if words else prompt
 
 
 def _words(system: SystemType, glossary: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cim.agents.acting import REFUSED, Doors, act
 from cim.agents.journal import Journal, Run
+from cim.agents.stages import Stages
 from cim.agents.steps import Began, Step
 from cim.contract import codec
 from cim.contract.subjects import Ref
@@ -17,7 +18,7 @@ from cim.log.sealing import Sealing
 from cim.ports.clock import Clock
 from cim.ports.log import Log
 from cim.world.due import Call
-from cim.world.runner import Asks
+from cim.world.runner import Asks, Halted
 from cim.world.writer import persons_of
 
 MOST_ROUNDS = 16
@@ -29,7 +30,8 @@ REMEMBERED = 4096
 
 
 class Runs:
-    """Opens the runs of agents; ``model`` says by name what each of them thinks with."""
+    """Opens the runs of agents; ``model`` says by name what each of them thinks with, ``stages`` what they
+    are told to be, ``closed`` why one may not work now."""
 
     def __init__(
         self,
@@ -39,9 +41,11 @@ class Runs:
         sealing: Sealing,
         doors: Doors,
         model: Callable[[SystemType], str],
+        stages: Stages,
+        closed: Callable[[str], str | None],
     ) -> None:
         self._log, self._clock, self._source, self._sealing = log, clock, source, sealing
-        self._doors, self._model = doors, model
+        self._doors, self._model, self._stages, self._closed = doors, model, stages, closed
         self._rounds: OrderedDict[tuple[str, Ref, str], set[str]] = OrderedDict()
 
     def open(self, call: Call, values: Mapping[str, Any]) -> "UnderWay":
@@ -52,9 +56,11 @@ class Runs:
         self._count(call)
         given = codec.json_bytes(values).decode()
         on, system = call.entity.ref.events, call.system
-        began = Began(str(system), system.version, on, self._model(system), given)
+        prompt, _ = self._stages.prompt(str(system))
+        began = Began(str(system), system.version, on, self._model(system), given, prompt)
         run = Run(run_ref(system, call.id), call.cause, began, persons_of(call))
-        return UnderWay(call, Journal(run, self._log, self._clock, self._source, self._sealing), self._doors)
+        journal = Journal(run, self._log, self._clock, self._source, self._sealing)
+        return UnderWay(call, journal, self._doors, self._stages, self._closed)
 
     def _count(self, call: Call) -> None:
         key = (str(call.system), call.entity.ref, call.cause.correlation)
@@ -71,22 +77,40 @@ class Runs:
 
 
 class UnderWay:
-    """One run: its journal, and the doors that it acts through."""
+    """One run: its journal, and the doors that it acts through. Once its agent may work no more it takes no
+    further step: each of these raises :class:`cim.world.runner.Halted` then."""
 
-    def __init__(self, call: Call, journal: Journal, doors: Doors) -> None:
+    def __init__(
+        self,
+        call: Call,
+        journal: Journal,
+        doors: Doors,
+        stages: Stages,
+        closed: Callable[[str], str | None],
+    ) -> None:
         self._call, self._journal, self._doors = call, journal, doors
+        self._stages, self._closed = stages, closed
 
-    async def recall(self) -> list[Step]:
-        """See :meth:`cim.agents.journal.Journal.recall`."""
-        return await self._journal.recall()
+    async def recall(self) -> tuple[str, list[Step]]:
+        """What the run is told to be, empty where its code says that, and the steps that were finished."""
+        self._go_on()
+        began, steps = await self._journal.recall()
+        return self._stages.prompt_of(str(self._call.system), began.prompt), steps
 
     async def note(self, step: Step) -> None:
         """See :meth:`cim.agents.journal.Journal.note`."""
         await self._journal.note(step)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        cause = self._closed(str(self._call.system))
+        if cause is not None:
+            raise Halted(cause)
 
     async def act(self, step: tuple[int, int], tool: str, arguments: Mapping[str, Any]) -> Any:
         """See :func:`cim.agents.acting.act`. Raises :class:`cim.world.runner.Asks` for what a person is asked
         about first and has not answered; who grants it answers for it."""
+        self._go_on()
         call, cause = self._call, self._call.cause
         granted = call.system.agent.tools.get(tool) if call.system.agent is not None else None
         if granted is not None and granted.asks:

@@ -25,13 +25,15 @@ UNREAD = "[sealed]"
 class Began:
     """A run began: of which version of which agent, ``on`` which entity (the subject of its events), and what
     it thinks with. ``given`` is what it was given, by parameter, as JSON text, which may be sealed: with the
-    steps it is all that a replay needs."""
+    steps it is all that a replay needs. ``prompt`` is the number of the entry that says what it is told to
+    be, 0 where its code does."""
 
     system: str
     version: str
     on: str
     model: str
     given: str
+    prompt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Thinking:
         made: Agent[None, Any] = Agent(
             model,
             name=str(system),
-            instructions=instructions(system, glossary),
+            instructions=lambda: instructions(system, glossary, RUNNING.get().prompt),
             output_type=StructuredDict(answer.schema, name="answer") if answer.places else str,
             toolsets=[FunctionToolset(tools, id=GRANTED)] if tools else [],
             retries=AGAIN,
@@ -109,5 +109,6 @@ def _cause(error: BaseException) -> str:
 
 async def run(steps: Steps, made: Callable[[], Awaitable[Any]]) -> Any:
     """What an agent's function comes to, its steps written down by ``steps`` and taken from there."""
-    RUNNING.set(Running(steps, Replay(steps.recall())))
+    prompt, known = steps.recall()
+    RUNNING.set(Running(steps, Replay(known), prompt))
     return await made()

@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "rows": "print the rows of a projection, or how far each projection is",
     "ask": "ask a declared query",
     "watch": "show the entities that a question asks for, then what becomes of them",
-    "agent": "list the runs of agents, show one step by step, or replay it without a call",
+    "agent": "list agents and their runs, show or replay one, say whether an agent may work",
     "log": "print the log, a message a line",
     "topology": "show what a machine is made of and how it hangs together, from its modules alone",
     "trace": "show everything that one command led to",

@@ -1,4 +1,4 @@
-"""``cim agent``: the runs of agents, one of them step by step, and a replay that asks nobody."""
+"""``cim agent``: agents and their stages, their runs, one step by step, and a replay that asks nobody."""
 
 import argparse
 import time
@@ -8,12 +8,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from cim.agents.past import Past, PastRun
+from cim.agents.stages import Stages
 from cim.cli.output import print_json, print_table
 from cim.cli.place import find_machine, open_log, reach, run_until_stopped
+from cim.cli.staging import SAYINGS, say
 from cim.contract import codec
+from cim.contract.agent import Tool
 from cim.contract.composition import compose
 from cim.domain.errors import CimError
 from cim.leaf.machine import Machine, load_contexts
+from cim.leaf.models import Models
 from cim.leaf.persons import reading
 from cim.leaf.replaying import replayed
 
@@ -25,9 +29,14 @@ LONGEST = 400
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print what was asked for."""
+    """Print what was asked for, or say something of an agent."""
     machine = find_machine(given.machine)
-    past = run_until_stopped(_past(machine))
+    if given.what in SAYINGS:
+        return say(machine, given)
+    past, stages = run_until_stopped(_past(machine))
+    if given.what == "list":
+        _agents(machine, past, stages, given)
+        return 0
     if given.what == "runs":
         _list([one for one in past.runs.values() if given.name in ("", str(one.began.system))], given)
         return 0
@@ -37,16 +46,67 @@ def run(given: argparse.Namespace) -> int:
     if given.what == "show":
         _show(found, given)
         return 0
-    return _replay(machine, found, given)
+    prompt = stages.prompt_of(found.began.system, found.began.prompt)
+    return _replay(machine, found, prompt, given)
 
 
-async def _past(machine: Machine) -> Past:
+async def _past(machine: Machine) -> tuple[Past, Stages]:
+    composition = compose(load_contexts(machine, machine.modules))
     async with reach(machine) as (client, _running):
         log = await open_log(client)
-        past = Past(await reading(machine, log))
+        past, stages = Past(await reading(machine, log)), Stages(composition.systems)
         async for commit in log.read(">"):
             past.apply(commit)
-        return past
+            stages.apply(commit)
+        return past, stages
+
+
+def _agents(machine: Machine, past: Past, stages: Stages, given: argparse.Namespace) -> None:
+    """Each agent: its stage and who put it there, what it thinks with, what it may do, and what it did."""
+    models, rows = Models(machine), list[dict[str, Any]]()
+    for system in compose(load_contexts(machine, machine.modules)).systems:
+        if system.agent is None or given.name not in ("", str(system)):
+            continue
+        said = stages.said(str(system))
+        runs = [one for one in past.runs.values() if one.began.system == str(system)]
+        rows.append(
+            {
+                "agent": str(system),
+                "stage": stages.stage(str(system)),
+                "by": said.by,
+                "reason": said.reason,
+                "model": models.named(system),
+                "version": system.version,
+                "prompt": stages.prompt(str(system))[0],
+                "tools": [
+                    f"{one.grant} (asks)" if one.asks else one.grant for one in system.agent.tools.values()
+                ],
+                "runs": len(runs),
+                "tokens": [sum(one.tokens[0] for one in runs), sum(one.tokens[1] for one in runs)],
+            }
+        )
+    if given.json:
+        for row in rows:
+            print_json(row)
+    elif rows:
+        heads = ("agent", "stage", "by", "model", "tools", "runs", "tokens in", "out")
+        print_table(
+            heads,
+            [
+                (
+                    row["agent"],
+                    row["stage"],
+                    row["by"] or "its code",
+                    row["model"],
+                    ", ".join(row["tools"]) or "none",
+                    str(row["runs"]),
+                    *map(str, row["tokens"]),
+                )
+                for row in rows
+            ],
+        )
+    else:
+        print("no module here declares an agent")
 
 
 def chosen(past: Past, name: str) -> PastRun:
@@ -130,10 +190,14 @@ def _short(text: Any) -> str:
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
 
 
-def _replay(machine: Machine, run: PastRun, given: argparse.Namespace) -> int:
+def _tool(granted: Tool) -> str:
+    return f"{granted.grant} (asks)" if granted.asks else granted.grant
+
+
+def _replay(machine: Machine, run: PastRun, prompt: str, given: argparse.Namespace) -> int:
     composition = compose(load_contexts(machine, machine.modules))
     began = time.monotonic()
-    outcome = replayed(machine, composition, run)
+    outcome = replayed(machine, composition, run, prompt)
     took = (time.monotonic() - began) * 1000
     said = {"run": run.ref.id, "steps": len(run.steps), "took": round(took, 3), **outcome}
     if given.json:

@@ -5,6 +5,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable
 
+from cim.agents.stages import Stages
 from cim.cli.output import print_json, print_table
 from cim.cli.place import find_machine, open_log, reach, run_until_stopped
 from cim.contract.composition import Composition, compose
@@ -48,17 +49,18 @@ def run(given: argparse.Namespace) -> int:
 
 async def _waiting(machine: Machine) -> list[Waiting]:
     composition = compose(load_contexts(machine, machine.modules))
-    pending = Pending(composition.processes)
+    pending, stages = Pending(composition.processes), Stages(composition.systems)
     async with reach(machine) as (client, running):
         log = await open_log(client)
         world = World(composition, sealing=await reading(machine, log))
         async for commit in log.read(">"):
             world.apply(commit)
             pending.apply(commit)
+            stages.apply(commit)
         at_work = [] if running is None else await ask_runs(client, "cli", running.pid)
     up = running is not None
     return [
-        *await waiting(world, composition, at_work, up=up),
+        *await waiting(world, composition, at_work, up=up, stages=stages),
         *waiting_processes(pending, up=up),
         *stopped_projections(machine),
         *left_alone(at_work),
@@ -66,11 +68,20 @@ async def _waiting(machine: Machine) -> list[Waiting]:
 
 
 async def waiting(
-    world: World, composition: Composition, at_work: Iterable[AtWork] = (), *, up: bool
+    world: World,
+    composition: Composition,
+    at_work: Iterable[AtWork] = (),
+    *,
+    up: bool,
+    stages: Stages | None = None,
 ) -> list[Waiting]:
     """What waits in a world: stopped entities, failed runs, and systems that are due. Where many runs of a
     system are due they are summed up, but for those that a process ``at_work`` tried in vain."""
     found, due = list[Waiting](), defaultdict[str, list[str]](list)
+    closed = {name: why for here in at_work for name, why in here.closed.items()}
+    if stages is not None:
+        said = {str(system): stages.closed(str(system)) for system in composition.systems}
+        closed |= {name: why for name, why in said.items() if why is not None}
     tried = {(one.entity, one.system): (one, here) for here in at_work for one in here.trying}
     async for entity in world.entities.each():
         if entity.stopped is not None:
@@ -92,6 +103,10 @@ async def waiting(
     frees = "the running leaf is at it" if up else "`cim up`"
     for name, entities in due.items():
         lines = entities if len(entities) <= MANY else [f"{len(entities):,} entities"]
+        if name in closed:
+            if stages is None or stages.stage(name) != "retired":
+                found += [_one(one, name, "closed", closed[name], _opens(name)) for one in lines]
+            continue
         found += [_one(one, name, "due", "its inputs are newer than its outputs", frees) for one in lines]
     return found
 
@@ -108,6 +123,11 @@ def _asked(entity: Entity, system: str, wait: Wait) -> Waiting:
     cause = f"it wants to do {wait.proposed.tool}, and {wait.proposed.why}"
     frees = f"`cim approve {words}`, `cim deny {words} --reason TEXT`, or a newer input"
     return _one(entity.name, system, "asks", cause, frees)
+
+
+def _opens(agent: str) -> str:
+    """What lets an agent work that may not."""
+    return f"`cim agent activate {agent} --reason TEXT`, or the next day where its budget is used up"
 
 
 def _tried(one: Trying, here: AtWork) -> Waiting:

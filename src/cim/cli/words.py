@@ -127,10 +127,18 @@ def _topology(command: ArgumentParser) -> None:
 def _agent(command: ArgumentParser) -> None:
     command.add_argument(
         "what",
-        choices=("runs", "show", "replay"),
-        help="runs: list them; show: one step by step; replay: make one again from the log, with no call",
+        choices=("list", "runs", "show", "replay", "activate", "suspend", "retire", "prompt"),
+        help="list: the agents; runs: what they did; show: a run step by step; replay: make one again from "
+        "the log, with no call; activate, suspend, retire: whether one may work; prompt: what it is told",
     )
-    command.add_argument("name", nargs="?", default="", help="an agent, or a run by how its id begins")
+    command.add_argument(
+        "name",
+        nargs="?",
+        default="",
+        help="an agent (or all, to suspend them), or a run by how its id begins",
+    )
+    command.add_argument("--reason", default="", help="why, for the log")
+    command.add_argument("--text", help="a prompt, or @FILE; an empty one for what its code says")
 
 
 def _trace(command: ArgumentParser) -> None:

@@ -37,13 +37,15 @@ class Tool:
 class AgentTerms:
     """What an agent is beside a system: its answers by the parameters that think, what it is told to be, its
     tools by the names that a model calls them by, and what a run may spend. ``outside`` are the fields that
-    it may be told which came from outside, by their types."""
+    it may be told which came from outside, by their types. One that is ``proposed`` waits for a person's word
+    before it works at all."""
 
     thinks: Mapping[str, Answer]
     instructions: str
     budget: Budget
     tools: Mapping[str, Tool]
     outside: tuple[str, ...] = ()
+    proposed: bool = False
 
     @property
     def text(self) -> str:
@@ -97,7 +99,7 @@ def read_terms(
                 f"{where} is granted {tool.grant} twice, or two tools named {tool.name}: one a name"
             )
     answers = {name: read_think(one, f"{where}: parameter `{name}`") for name, one in thinks.items()}
-    return AgentTerms(answers, instructions, declared.budget, found, outside)
+    return AgentTerms(answers, instructions, declared.budget, found, outside, declared.proposed)
 
 
 def _outside(

@@ -53,6 +53,7 @@ class AgentDeclared:
     function: Callable[..., Any]
     tools: tuple[Any, ...]
     budget: Budget
+    proposed: bool = False
 
 
 _DECLARED = "__cim_declared__"
@@ -129,7 +130,9 @@ class Context:
         self.systems.append(function)
         return function
 
-    def agent(self, *, tools: Iterable[Any] = (), budget: Budget | None = None) -> Callable[[F], F]:
+    def agent(
+        self, *, tools: Iterable[Any] = (), budget: Budget | None = None, proposed: bool = False
+    ) -> Callable[[F], F]:
         """Declare an agent: an async function that is a system, and thinks with its
         :class:`cim.domain.agent.Think`. Its docstring is what it is told to be.
 
@@ -137,10 +140,12 @@ class Context:
         their functions, of any module. Before a command is used a person is asked where the agent reads what
         came :data:`cim.domain.outside.Outside`, or where it is granted as :class:`cim.domain.agent.Ask`; not
         where it is granted as :class:`cim.domain.agent.Allow`. ``budget`` is what a run may spend.
+        One that is ``proposed`` works once a person lets it.
         """
 
         def declare(function: F) -> F:
-            self.agents.append(AgentDeclared(self.name, function, tuple(tools), budget or Budget()))
+            declared = AgentDeclared(self.name, function, tuple(tools), budget or Budget(), proposed)
+            self.agents.append(declared)
             return function
 
         return declare

@@ -46,7 +46,7 @@ class LeftAlone(msgspec.Struct, frozen=True):
 class AtWork(msgspec.Struct, frozen=True):
     """What one process is at: its systems and the version of each, of how many old entities all is ``done``,
     how many runs are ``left`` for now, of those that are tried again the first, with how many tries each has,
-    and the bindings over NATS that it leaves alone."""
+    and the bindings over NATS that it leaves alone; the systems that may not work now, and why."""
 
     pid: int
     systems: tuple[str, ...]
@@ -57,6 +57,7 @@ class AtWork(msgspec.Struct, frozen=True):
     trying: tuple[Trying, ...] = ()
     alone: tuple[LeftAlone, ...] = ()
     versions: tuple[str, ...] = ()
+    closed: dict[str, str] = {}
 
     def version(self, system: str) -> str | None:
         """The version in which it runs a system; None where it does not run it."""
@@ -73,7 +74,7 @@ def at_work(schedule: Schedule, alone: Iterable[LeftAlone] = ()) -> AtWork:
     systems = tuple(map(str, schedule.systems))
     left, most = schedule.left, schedule.most_tries
     versions = tuple(system.version for system in schedule.systems)
-    return AtWork(os.getpid(), systems, done, of, left, most, trying, tuple(alone), versions)
+    return AtWork(os.getpid(), systems, done, of, left, most, trying, tuple(alone), versions, schedule.closed)
 
 
 async def serve_runs(

@@ -4,14 +4,15 @@
 | --- | --- | --- |
 | leaf | ``serve`` systems of a machine's folder | ``ready``, ``seed``, ``refused`` with why |
 | leaf | ``run`` a system on plain values | ``done`` with outputs, ``failed``, ``unavailable`` with a cause |
-|  | of an agent | ``asks``: a person is asked first |
+|  | of an agent | ``ended``, since it was told to ``end`` |
 | worker | ``load`` a content, ``keep`` a content | ``content``, ``kept``, ``missing`` |
 | worker | ``ask`` a provider over NATS | ``answered``, ``missing``, ``unavailable`` with a cause |
 | worker | ``step`` of some kind: it goes on | |
 | worker | ``think``: an agent asks its model | |
 | worker | ``recall`` the steps of an agent's run | ``recalled``, ``missing``, ``unavailable`` |
 | worker | ``note`` a step of it | ``noted``, ``missing``, ``unavailable`` |
-| worker | ``act``: use a tool that it was granted | ``acted``, ``missing``, ``unavailable``, ``asks`` |
+| worker | ``act``: use a tool that it was granted | ``acted``, ``missing``, ``unavailable`` |
+|  | each of these three | ``end``: a person is asked first, or it may work no more |
 
 One that was to be a seed (:mod:`cim.leaf.seed`) and cannot be one tells why with its ``ready``.
 """

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from cim.agents.spending import Daily
 from cim.contract.composition import Composition
 from cim.domain.context import Context
 from cim.domain.errors import Misdeclared
@@ -61,7 +62,8 @@ class Machine:
     0 means one a core. ``port`` is the page's; where it is taken, the next free one.
     ``hosts`` are those of a cluster, ``here`` is this one; without them all of it is on one host.
     ``systems`` are the limits of systems by their full names, in each process that runs them. ``agents`` says
-    with which model each of them thinks: see :mod:`cim.leaf.models`.
+    with which model each of them thinks: see :mod:`cim.leaf.models`;
+    ``budgets`` are what they may spend in a day, by full names.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Machine:
     provided: Mapping[str, Mapping[str, str | dict[str, Any]]] = field(default_factory=dict)
     systems: Mapping[str, Limit] = field(default_factory=dict)
     agents: Mapping[str, str | dict[str, Any]] = field(default_factory=dict)
+    budgets: Mapping[str, Daily] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -106,6 +109,7 @@ class _Written:
     provided: dict[str, dict[str, str | dict[str, Any]]] = field(default_factory=dict)
     systems: dict[str, Limit] = field(default_factory=dict)
     agents: dict[str, str | dict[str, Any]] = field(default_factory=dict)
+    budgets: dict[str, Daily] = field(default_factory=dict)
 
 
 def load_machine(folder: Path) -> Machine:
@@ -119,6 +123,8 @@ def load_machine(folder: Path) -> Machine:
             _refuse_unknown(data.get(name, {}), type(getattr(written, name)), f"{path}: [{name}]")
         for system, limit in data.get("systems", {}).items():
             _refuse_unknown(limit, Limit, f'{path}: [systems."{system}"]')
+        for agent, budget in data.get("budgets", {}).items():
+            _refuse_unknown(budget, Daily, f'{path}: [budgets."{agent}"]')
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Misdeclared(
             f"{folder} is no machine: it has no {FILE}. Name one with --machine or CIM_MACHINE"
@@ -141,6 +147,7 @@ def load_machine(folder: Path) -> Machine:
         provided=written.provided,
         systems=written.systems,
         agents=written.agents,
+        budgets=written.budgets,
     )
 
 
@@ -177,6 +184,10 @@ def _check(written: _Written, path: Path) -> None:
             raise Misdeclared(f'{path}: [systems."{system}"] at_once is {limit.at_once}: 1 or more')
         if limit.per_second is not None and limit.per_second <= 0:
             raise Misdeclared(f'{path}: [systems."{system}"] per_second is {limit.per_second:g}: over 0')
+    for agent, budget in written.budgets.items():
+        for name in ("requests", "tokens"):
+            if (getattr(budget, name) or 0) < 0:
+                raise Misdeclared(f'{path}: [budgets."{agent}"] {name} is under 0: 0 or more a day')
     if written.projections.store and not written.projections.store.startswith(_DATABASES):
         raise Misdeclared(f'{path}: [projections] store is "postgresql://…", or left out for files')
     if written.workers < 0:

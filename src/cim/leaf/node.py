@@ -14,6 +14,8 @@ from cim.adapters.nats.blobs import NatsBlobs
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock, SystemEntropy
 from cim.agents.runs import Runs
+from cim.agents.spending import Spending
+from cim.agents.stages import Stages
 from cim.capabilities.calls import Calls
 from cim.contract.composition import Composition
 from cim.contract.envelope import Commit
@@ -75,6 +77,8 @@ class Node:
     answers: Answers
     sealing: Sealing
     reactor: Reactor
+    stages: Stages
+    spending: Spending
 
     def left_alone(self) -> list[LeftAlone]:
         """The bindings over NATS that nobody is asked of for now."""
@@ -128,6 +132,13 @@ async def join(
         check_limits(machine, composition, tell)
     _tell_what_stands_still(composition, {*map(str, systems), *map(str, processes)}, tell)
     count = workers_of(machine) if systems else 0
+    stages, spending = Stages(composition.systems), Spending(machine.budgets, clock)
+    await outlast(lambda: stages.read(log), clock, OPENING)
+    await outlast(lambda: spending.read(log, systems), clock, OPENING)
+
+    def closed(name: str) -> str | None:
+        return stages.closed(name) or spending.closed(name)
+
     division = Division(Member(SystemEntropy().new_id(), frozenset(map(str, systems)), count))
     async with (
         _sealing(machine, log, clock, tell) as (sealing, destroy),
@@ -137,7 +148,16 @@ async def join(
             systems,
             blobs,
             calls,
-            Runs(log, clock, machine.source, sealing, AgentDoors(client, clock), models.named),
+            Runs(
+                log,
+                clock,
+                machine.source,
+                sealing,
+                AgentDoors(client, clock),
+                models.named,
+                stages,
+                closed,
+            ),
             clock,
             tell,
         ) as workers,
@@ -167,11 +187,14 @@ async def join(
                 machine.systems,
                 machine.limits.tries,
                 division.is_mine,
+                closed,
             ),
             projections=projectors,
             answers=Answers(projectors, store, end.last, clock, machine.limits.query_seconds, sealing),
             sealing=sealing,
             reactor=Reactor(processes, log, clock, machine.source, tell, sealing),
+            stages=stages,
+            spending=spending,
         )
         async with (
             _divided(node, division) as beat,
@@ -267,6 +290,10 @@ async def _follow(node: Node, clock: Clock, tell: Tell) -> None:
 
     async def take(batch: list[Commit]) -> None:
         node.end.take(batch)
+        for commit in batch:
+            node.spending.apply(commit)
+            if node.stages.apply(commit) is not None:
+                node.schedule.wake()
         await node.world.take(batch)
         await node.reactor.take(batch)
 

@@ -33,7 +33,16 @@ async def rederivation(
     writer = Writer(node.world, node.log, clock, machine.source, tell, node.sealing)
     count, limit = workers_of(machine), machine.systems.get(str(system))
     doors = AgentDoors(node.client, clock)
-    runs = Runs(node.log, clock, machine.source, node.sealing, doors, models.named)
+    runs = Runs(
+        node.log,
+        clock,
+        machine.source,
+        node.sealing,
+        doors,
+        models.named,
+        node.stages,
+        node.stages.closed,
+    )
     async with worker_processes(machine, modules, [system], node.blobs, calls, runs, clock, tell) as workers:
         await workers.open(count)
         find = node.world.entities.at_hand

@@ -21,11 +21,11 @@ class Unfinished(CimError):
 class _Told:
     """The steps that the log tells; fulfils :class:`cim.agents.durable.Steps`."""
 
-    def __init__(self, run: PastRun) -> None:
-        self._run = run
+    def __init__(self, run: PastRun, prompt: str) -> None:
+        self._run, self._prompt = run, prompt
 
-    def recall(self) -> list[Step]:
-        return self._run.steps
+    def recall(self) -> tuple[str, list[Step]]:
+        return self._prompt, self._run.steps
 
     def going(self, what: str) -> None:
         doing = "ask its model" if what == MODEL else f"use {what}"
@@ -38,9 +38,9 @@ class _Told:
         raise AssertionError("a replay does nothing")
 
 
-def replayed(machine: Machine, composition: Composition, run: PastRun) -> dict[str, Any]:
-    """What a run comes to by the code that is here now: ``outputs`` by type and plain data (None where there
-    is none), or the ``cause`` of its failure.
+def replayed(machine: Machine, composition: Composition, run: PastRun, prompt: str) -> dict[str, Any]:
+    """What a run, which was told to be ``prompt`` (empty: what its code says), comes to by the code that is
+    here now: ``outputs`` by type and plain data (None where there is none), or the ``cause`` of its failure.
 
     Raises :class:`CimError` where it cannot be told: what it was given was erased, its agent is not here, or
     it needs a provider.
@@ -54,11 +54,16 @@ def replayed(machine: Machine, composition: Composition, run: PastRun) -> dict[s
     if ERASED in texts or UNREAD in texts:
         raise CimError(f"run {run.ref.id} was given, or was told, what was erased, or its key is elsewhere")
     values = codec.json_value(run.began.given.encode())
-    return asyncio.run(_made(machine, composition, system, run, values))
+    return asyncio.run(_made(machine, composition, system, run, values, prompt))
 
 
 async def _made(
-    machine: Machine, composition: Composition, system: SystemType, run: PastRun, values: dict[str, Any]
+    machine: Machine,
+    composition: Composition,
+    system: SystemType,
+    run: PastRun,
+    values: dict[str, Any],
+    prompt: str,
 ) -> dict[str, Any]:
     from cim.agents.thinking import run as made  # it loads a library that takes seconds
 
@@ -67,7 +72,7 @@ async def _made(
     }
     thinks = Models(machine).thinks(system, composition)
     try:
-        output = await made(_Told(run), lambda: system.function(**given, **thinks))
+        output = await made(_Told(run, prompt), lambda: system.function(**given, **thinks))
     except (Unfinished, Misdeclared):
         raise
     except Exception as error:

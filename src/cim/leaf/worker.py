@@ -31,8 +31,9 @@ from cim.leaf.machine import load_contexts, load_machine
 from cim.leaf.models import Models
 
 
-class AsksFirst(BaseException):
-    """A person is asked about what an agent wants to do: its run ends here and is made again."""
+class EndsHere(BaseException):
+    """A person is asked about what an agent wants to do, or it may work no more: its run ends here, and is
+    made again later."""
 
 
 class LeafGone(BaseException):
@@ -77,9 +78,10 @@ class Pipe:
         answer = self._answer(Frame("ask", operation, [subject, arguments]), "answered")
         return answer.text, bytes(answer.data)
 
-    def recall(self) -> list[Step]:
+    def recall(self) -> tuple[str, list[Step]]:
         """See :class:`cim.agents.durable.Steps`."""
-        return [codec.typed(one, Step) for one in self._asked(Frame("recall"), "recalled")]
+        found = self._answer(Frame("recall"), "recalled")
+        return found.text, [codec.typed(one, Step) for one in found.data]
 
     def going(self, what: str) -> None:
         """See :class:`cim.agents.durable.Steps`."""
@@ -103,8 +105,8 @@ class Pipe:
             raise LeafGone
         if answer.kind == "unavailable":
             raise Unavailable(answer.text)
-        if answer.kind == "asks":
-            raise AsksFirst
+        if answer.kind == "end":
+            raise EndsHere
         if answer.kind != wanted:
             raise Failure(answer.text)
         return answer
@@ -194,8 +196,8 @@ def _run(system: SystemType, needs: Mapping[str, Any], values: Mapping[str, Any]
         output = _made(system, {**given, **needs}, pipe)
         outputs = output if isinstance(output, tuple) else (output,)
         return Frame("done", "", [_said(one) for one in outputs])
-    except AsksFirst:
-        return Frame("asks")
+    except EndsHere:
+        return Frame("ended")
     except (Unavailable, ConnectionError, TimeoutError) as error:
         return Frame("unavailable", reason(error))
     except MemoryError:

@@ -29,7 +29,7 @@ from cim.ports.blobs import BlobMissing, BlobStore
 from cim.ports.clock import Clock
 from cim.ports.log import LinkLost
 from cim.world.due import Call
-from cim.world.runner import Asks, Place
+from cim.world.runner import Asks, Halted, Place
 
 TRIES = 3
 """Workers that a run may end before it is taken to be its fault."""
@@ -56,14 +56,14 @@ LATEST = 4
 
 @dataclass(eq=False, slots=True)
 class Run:
-    """A run under way, its place among those at once, and where an agent makes it what that does, and what it
-    asks a person."""
+    """A run under way, its place among those at once, and where an agent makes it what that does, and why it
+    ends before it is done."""
 
     system: SystemType
     values: Mapping[str, Any]
     place: Place
     thinks: UnderWay | None = None
-    asks: Asks | None = None
+    ends: Asks | Halted | None = None
     is_aside: bool = False
 
 
@@ -163,8 +163,8 @@ class Workers:
             await self._end(worker, run)
         else:
             self._put(worker)
-        if answer.kind == "asks" and run.asks is not None:
-            raise run.asks
+        if answer.kind == "ended" and run.ends is not None:
+            raise run.ends
         if answer.kind != "done":
             raise Unavailable(answer.text) if answer.kind == "unavailable" else Failure(answer.text)
         return tuple(_output(run.system, one) for one in answer.data)
@@ -258,7 +258,7 @@ class Workers:
             said = await self._watched(worker, run, kind, worker.hear(), limit)
             limit = self._limits.seconds
             match said.kind:
-                case "done" | "failed" | "unavailable" | "asks":
+                case "done" | "failed" | "unavailable" | "ended":
                     return said
                 case "step":
                     kind = said.text
@@ -343,16 +343,17 @@ class Workers:
         try:
             match said.kind:
                 case "recall":
-                    return Frame("recalled", "", [codec.plain(step) for step in await run.thinks.recall()])
+                    prompt, steps = await run.thinks.recall()
+                    return Frame("recalled", prompt, [codec.plain(step) for step in steps])
                 case "note":
                     await run.thinks.note(codec.typed(said.data, Step))
                     return Frame("noted")
                 case _:
                     think, number, arguments = said.data
                     return Frame("acted", "", await run.thinks.act((think, number), said.text, arguments))
-        except Asks as asks:
-            run.asks = asks
-            return Frame("asks")
+        except (Asks, Halted) as ends:
+            run.ends = ends
+            return Frame("end")
         except (Unavailable, LinkLost) as error:
             return Frame("unavailable", str(error))
         except CimError as error:

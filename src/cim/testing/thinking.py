@@ -81,10 +81,11 @@ class InMemory:
     uses: list[tuple[int, int, str, dict[str, Any]]] = field(default_factory=list)
     before: int | None = None
     after: int | None = None
+    prompt: str = ""
 
-    def recall(self) -> list[Step]:
+    def recall(self) -> tuple[str, list[Step]]:
         """See :class:`cim.agents.durable.Steps`."""
-        return list(self.steps)
+        return self.prompt, list(self.steps)
 
     def going(self, what: str) -> None:
         """See :class:`cim.agents.durable.Steps`."""

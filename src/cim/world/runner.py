@@ -35,6 +35,10 @@ class Asks(Exception):
         self.proposed = proposed
 
 
+class Halted(Exception):
+    """A run ended where it was, since its system may not work now: it is made when that may."""
+
+
 class Runner(Protocol):
     """Makes one run of a system."""
 
@@ -42,7 +46,7 @@ class Runner(Protocol):
         """What the system returns for the values that the world gives it; raises what it raises.
 
         ``call`` is the run that is made, under whose id an agent's steps stand in the log. Raises
-        :class:`Asks` where that waits for a person.
+        :class:`Asks` where that waits for a person, :class:`Halted` where its system may work no more.
         A run that takes long leaves its ``place`` when that is wanted, and goes on beside those at work.
         """
         ...

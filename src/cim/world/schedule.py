@@ -21,7 +21,7 @@ from cim.world.allowance import Allowance, Limit
 from cim.world.due import Call, arguments, call, is_due
 from cim.world.entity import Entity
 from cim.world.looking import Looking
-from cim.world.runner import Asks, Runner, cause_of, checked, cut
+from cim.world.runner import Asks, Halted, Runner, cause_of, checked, cut
 from cim.world.share import Share
 from cim.world.tries import TRIES, Tries
 from cim.world.waiting import Key, Lane, Turn, Waiting
@@ -69,6 +69,7 @@ class Schedule:
     run of another may be made beside them: an entity whose runs hang must not hold up the others.
     ``is_mine`` says whether a system's runs on an entity are this process's, where several run the system.
     ``limits`` are those of systems by their names; ``tries`` are made of a run that finds away what it needs.
+    ``closed`` says of a system why it may not work now, if it may not: what it has to do waits.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Schedule:
         limits: Mapping[str, Limit] = MappingProxyType({}),
         tries: int = TRIES,
         is_mine: Callable[[str, Ref], bool] = lambda name, ref: True,
+        closed: Callable[[str], str | None] = lambda name: None,
     ) -> None:
         self._world, self._writer, self._clock = world, writer, clock
         self._systems = {str(system): system for system in systems}
@@ -89,7 +91,7 @@ class Schedule:
         for name, system in self._systems.items():
             self._of[system.of].append((name, system))
         self._allowances = {name: Allowance(limits.get(name, Limit())) for name in self._systems}
-        self._runner, self._is_mine = runner, is_mine
+        self._runner, self._is_mine, self._why_closed = runner, is_mine, closed
         self._find = world.entities.at_hand
         self._workers = workers
         self._waiting, self._tries, self._share = Waiting(), Tries(tries), Share()
@@ -154,6 +156,16 @@ class Schedule:
                     await self._next(tasks)
         finally:
             stop()
+
+    @property
+    def closed(self) -> dict[str, str]:
+        """The systems that may not work now, and why."""
+        why = {name: self._why_closed(name) for name in self._systems}
+        return {name: cause for name, cause in why.items() if cause is not None}
+
+    def wake(self) -> None:
+        """A system may work, or may work no more: see what is to be done now."""
+        self._wake.set()
 
     def look_again(self) -> None:
         """Look at all entities once more: more of them may be this process's than before."""
@@ -228,7 +240,11 @@ class Schedule:
     def _closed(self) -> set[str]:
         """The systems that may not begin a run now."""
         now = self._clock.monotonic()
-        return {name for name, allowance in self._allowances.items() if allowance.opens(now) > now}
+        return {
+            name
+            for name, allowance in self._allowances.items()
+            if allowance.opens(now) > now or self._why_closed(name) is not None
+        }
 
     def _aside(self) -> set[Ref]:
         """The entities with a run that has stepped aside."""
@@ -314,6 +330,9 @@ class Schedule:
             self._tries.forget(key)
             allowance.found()
             await self._writer.asks(due, asks.proposed)
+            return
+        except Halted:
+            self._tries.forget(key)
             return
         except (Unavailable, ConnectionError, TimeoutError) as error:  # no input is to blame for that, either
             allowance.missed(key[1], self._clock.monotonic())

@@ -8,7 +8,7 @@ from cim.contract.agent import Tool
 from cim.contract.entity import EntityType, key_of
 from cim.contract.envelope import Origin
 from cim.contract.query import BadQuestion
-from cim.contract.subjects import BadToken, token
+from cim.contract.subjects import BadToken
 from cim.contract.system import SystemType
 from cim.domain.errors import CimError, Failure, Unavailable
 from cim.domain.message import Command
@@ -44,25 +44,44 @@ async def act(
 
     Raises :class:`Failure` for a tool that the agent was not granted, :class:`Unavailable`.
     """
+    tool = granted(system, name)
+    why = wrong_with(tool, arguments)
+    if why is not None:
+        return {REFUSED: why}
+    if tool.command is not None:
+        return await _command(tool, doors, cause.child(made_id(run, *step, "sends")), arguments)
+    return await doors.ask(tool.grant, arguments)
+
+
+def granted(system: SystemType, name: str) -> Tool:
+    """The tool that an agent was granted under a name; raises :class:`Failure` where it was not."""
     tool = system.agent.tools.get(name) if system.agent is not None else None
     if tool is None:
-        granted = ", ".join(system.agent.tools) if system.agent is not None else ""
-        raise Failure(f"{system} was not granted {name!r}; it was granted: {granted or 'nothing'}")
+        there = ", ".join(system.agent.tools) if system.agent is not None else ""
+        raise Failure(f"{system} was not granted {name!r}; it was granted: {there or 'nothing'}")
+    return tool
+
+
+def wrong_with(tool: Tool, arguments: Mapping[str, Any]) -> str | None:
+    """What is wrong with what a tool is to be used with, if anything is: nobody is asked about that."""
     try:
         if tool.command is not None:
-            return await _command(tool, doors, cause.child(made_id(run, *step, "sends")), arguments)
-        assert tool.query is not None
-        tool.query.asked(arguments)
-        return await doors.ask(tool.grant, arguments)
+            key_of(tool.command[0], _made(tool, arguments))
+        elif tool.query is not None:
+            tool.query.asked(arguments)
     except (codec.BadBody, BadQuestion, BadToken) as wrong:
-        return {REFUSED: str(wrong)}
+        return str(wrong)
+    return None
+
+
+def _made(tool: Tool, arguments: Mapping[str, Any]) -> Command:
+    assert tool.command is not None
+    return codec.typed_whole(dict(arguments), tool.command[1])
 
 
 async def _command(tool: Tool, doors: Doors, origin: Origin, arguments: Mapping[str, Any]) -> Any:
     assert tool.command is not None
-    kind, command_type = tool.command
-    command = codec.typed_whole(dict(arguments), command_type)
-    token(key_of(kind, command), kind.key_for(command_type.__name__))
+    kind, command = tool.command[0], _made(tool, arguments)
     try:
         answer = await doors.send(kind, command, origin)
     except Unavailable:

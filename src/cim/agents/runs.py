@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cim.agents.acting import REFUSED, Doors, act
+from cim.agents.acting import REFUSED, Doors, act, granted, wrong_with
 from cim.agents.journal import Journal, Run
 from cim.agents.stages import Stages
 from cim.agents.steps import Began, Step
@@ -112,12 +112,12 @@ class UnderWay:
         about first and has not answered; who grants it answers for it."""
         self._go_on()
         call, cause = self._call, self._call.cause
-        granted = call.system.agent.tools.get(tool) if call.system.agent is not None else None
-        if granted is not None and granted.asks:
+        used = granted(call.system, tool)
+        if used.asks and wrong_with(used, arguments) is None:
             answer, by = self._answer(step)
             if answer is None:
                 text = codec.json_bytes(arguments).decode()
-                raise Asks(Proposed(str(call.system), call.id, *step, granted.grant, text, granted.asks))
+                raise Asks(Proposed(str(call.system), call.id, *step, used.grant, text, used.asks))
             if not answer.granted:
                 return {REFUSED: f"{by} said no: {answer.reason}"}
             cause = replace(cause, owner=by)

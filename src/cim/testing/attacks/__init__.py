@@ -1,0 +1,1 @@
+"""Models that are wholly hijacked, against an agent's grants: what gets through beside them is counted."""

@@ -8,6 +8,7 @@ import pytest
 pytest.register_assert_rewrite(
     "cim.testing.log_conformance",
     "cim.testing.blobs_conformance",
+    "cim.testing.index_conformance",
     "cim.testing.snapshots_conformance",
 )
 

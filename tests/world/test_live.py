@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,9 @@ from cim.contract.composition import compose
 from cim.contract.envelope import Commit
 from cim.contract.live import Change, LiveQuery, Place, live_query, live_question
 from cim.contract.subjects import Ref
+from cim.ports.index import Kind
 from cim.world import live
-from cim.world.entities import PAGE, Entities, Kind
+from cim.world.entities import PAGE, Entities
 from cim.world.entity import Entity
 from cim.world.live import MOST, Following
 from cim.world.world import World
@@ -177,9 +178,16 @@ class Slow(Entities):
         super().__init__()
         self._others = others
 
-    async def page(self, of: Kind, after: str | None = None, most: int = PAGE) -> list[Entity]:
+    async def page(
+        self,
+        of: Kind,
+        after: str | None = None,
+        most: int = PAGE,
+        carrying: Collection[str] = (),
+        lacking: Collection[str] = (),
+    ) -> list[Entity]:
         self._others()
-        found = await super().page(of, after, most)
+        found = await super().page(of, after, most, carrying, lacking)
         self._others()
         return found
 

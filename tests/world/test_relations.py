@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import pytest
 
 from cim import Changed, Command, Component, Context, Event, Maybe, Refers, State, Where, With, Without
+from cim.adapters.memory.index import MemoryIndex
 from cim.adapters.memory.log import MemoryLog
 from cim.contract.composition import compose
 from cim.contract.envelope import Origin
@@ -15,8 +16,12 @@ from cim.contract.subjects import Ref
 from cim.contract.system import STATE, read_system
 from cim.world.due import arguments, call, is_due
 from cim.world.entity import Cell, Entity, Run
+from cim.world.indexed import IndexedEntities
 from cim.world.looking import GLANCE, Looking
 from cim.world.relations import Relations
+from cim.world.standing import go_on
+from cim.world.trail import history
+from cim.world.world import World
 
 Start = Callable[..., Any]
 
@@ -259,6 +264,32 @@ def test_it_is_known_who_refers_to_one() -> None:
     relations.follow(other)
     assert not relations.referring(A)
     assert not Relations(compose([people]).systems).referring(A)
+
+
+async def test_who_refers_to_one_is_known_over_an_index_and_its_restarts(start: Start) -> None:
+    log, chance, composition = MemoryLog(), random.Random(5), compose([people, shop])
+    process = start(log, people, shop)
+    for number in range(40):
+        order, customer = f"o{chance.randrange(4)}", chance.choice(["a", "b", None])
+        await process.send(Buy(order, customer), f"c{number}")
+    await process.idle()
+    whole, index = World(composition), MemoryIndex()
+    commits = [commit async for commit in log.read(">")]
+    for begin in range(0, len(commits), 7):
+        entities = IndexedEntities(index, composition, print, hot=1, written=2)
+        world = World(composition, history=lambda ref: history(log, ref), entities=entities)
+        await go_on(world, entities, index, log, 0, print)
+        for commit in commits[begin : begin + 7]:
+            whole.apply(commit)
+            await world.take([commit])
+            for ref in (A, B):
+                assert {*world.relations.referring(ref)} == {*whole.relations.referring(ref)}
+                assert len(world.relations.referring(ref)) == len(whole.relations.referring(ref))
+        await world.finish()
+        orders = {one.ref async for one in whole.entities.each() if one.ref.entity == "Order"}
+        # What they refer to may be another one at any time.
+        assert {one.ref async for one in entities.to_look_at()} >= orders
+    assert world.sequence == len(commits)
 
 
 # In a machine

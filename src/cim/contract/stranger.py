@@ -48,8 +48,8 @@ def stored(subject: str, headers: Mapping[str, str], body: bytes, sequence: int)
     return stranger(subject, body, sequence, f"header {name} holds {value!r}: no machine writes that")
 
 
-def stranger(subject: str, body: bytes, sequence: int, reason: str) -> Stranger:
-    """A message that no machine wrote, at its place in the log."""
-    mark = hashlib.sha256(b"stranger\n" + subject.encode(errors="replace") + b"\n" + body).hexdigest()
+def stranger(subject: str, body: bytes, sequence: int, reason: str, mark: str = "") -> Stranger:
+    """A message that no machine wrote, at its place in the log; ``mark`` where its body was left out."""
+    mark = mark or hashlib.sha256(b"stranger\n" + subject.encode(errors="replace") + b"\n" + body).hexdigest()
     nobody = (_NOBODY, "", "", "", "")
     return Stranger(subject, 0, *nobody, body, FIRST_PREVIOUS, sequence=sequence, reason=reason, mark=mark)

@@ -259,6 +259,7 @@ class _Book:
 
     def _put(self, head: KeptHead) -> None:
         write_private(self._folder / FILE, msgspec.json.encode(head).decode())
+        self._world.mark()
 
     def _head(self) -> KeptHead:
         world, time = self._world, stamp(self._clock)

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Set
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Set
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from cim.contract.composition import Composition
 from cim.contract.envelope import Commit
 from cim.contract.process import ProcessType
 from cim.contract.projection import ProjectionType
+from cim.contract.subjects import Ref
 from cim.contract.system import SystemType
 from cim.contract.topology.notes import never
 from cim.domain.errors import CimError
@@ -42,6 +43,7 @@ from cim.log.erasure import settle
 from cim.log.grouped import Grouped
 from cim.log.sealing import Sealing
 from cim.ports.clock import Clock
+from cim.ports.index import Index
 from cim.ports.keys import KeyStore
 from cim.ports.log import Log
 from cim.processes.reactor import Reactor
@@ -49,7 +51,9 @@ from cim.projections.answers import Answers
 from cim.projections.projector import Projector
 from cim.world.division import Division, Member
 from cim.world.expiry import Expiry
+from cim.world.indexed import IndexedEntities
 from cim.world.schedule import Schedule
+from cim.world.standing import go_on
 from cim.world.trail import history
 from cim.world.world import World
 from cim.world.writer import Writer
@@ -114,9 +118,10 @@ async def join(
     modules: Iterable[str] = (),
     projections: Iterable[ProjectionType] = (),
     processes: Iterable[ProcessType] = (),
+    index: Index | None = None,
 ) -> AsyncIterator[Node]:
     """Follow the log over a connection, keep ``systems`` at work and ``projections`` up to date until the
-    block ends, and know what ``processes`` have to do.
+    block ends, and know what ``processes`` have to do. The world is kept in ``index`` and goes on from there.
 
     Systems run in worker processes, which load ``modules`` (the machine's, and these). Raises
     :class:`cim.domain.errors.Misdeclared` before anything runs where a provider is missing.
@@ -142,6 +147,7 @@ async def join(
     division = Division(Member(SystemEntropy().new_id(), frozenset(map(str, systems)), count))
     async with (
         _sealing(machine, log, clock, tell) as (sealing, destroy),
+        _world(machine, composition, log, sealing, clock, tell, index) as world,
         worker_processes(
             machine,
             modules,
@@ -162,7 +168,9 @@ async def join(
             tell,
         ) as workers,
     ):
-        world = _world(machine, composition, log, sealing, clock)
+        reactor = Reactor(processes, log, clock, machine.source, tell, sealing)
+        if not processes:
+            reactor.skip(world.sequence)
         world.when_erased(lambda person, _: destroy(person))
         writer = Writer(world, log, clock, machine.source, tell, sealing)
         ending = composition.components if systems else ()  # who only looks on ends nothing
@@ -192,7 +200,7 @@ async def join(
             projections=projectors,
             answers=Answers(projectors, store, end.last, clock, machine.limits.query_seconds, sealing),
             sealing=sealing,
-            reactor=Reactor(processes, log, clock, machine.source, tell, sealing),
+            reactor=reactor,
             stages=stages,
             spending=spending,
         )
@@ -274,19 +282,39 @@ async def worker_processes(
         await workers.close()
 
 
-def _world(machine: Machine, composition: Composition, log: Log, sealing: Sealing, clock: Clock) -> World:
-    """The world, empty: it is caught up when it holds at least what the kept head says."""
+@asynccontextmanager
+async def _world(
+    machine: Machine,
+    composition: Composition,
+    log: Log,
+    sealing: Sealing,
+    clock: Clock,
+    tell: Tell,
+    index: Index | None,
+) -> AsyncIterator[World]:
+    """The world, as far as its index knows it; written there when the block ends. It is caught up when it
+    holds at least what the kept head says."""
     head = read_head(machine.state)
-    return World(
-        composition,
-        head.sequence if head is not None else 0,
-        sealing,
-        lambda ref: outlast(lambda: history(log, ref), clock),
-    )
+    milestone = head.sequence if head is not None else 0
+
+    def told(ref: Ref) -> Awaitable[list[Commit]]:
+        return outlast(lambda: history(log, ref), clock)
+
+    if index is None:
+        yield World(composition, milestone, sealing, told)
+        return
+    entities = IndexedEntities(index, composition, tell)
+    world = World(composition, milestone, sealing, told, entities)
+    await outlast(lambda: go_on(world, entities, index, log, milestone, tell), clock)
+    try:
+        yield world
+    finally:
+        with suppress(CimError):  # what is not written is read from the log again
+            await world.finish()
 
 
 async def _follow(node: Node, clock: Clock, tell: Tell) -> None:
-    """Take in the log as it comes: the world first, then what processes have to do."""
+    """Take in the log as it comes: the world first, then what processes have to do. These need all of it."""
 
     async def take(batch: list[Commit]) -> None:
         node.end.take(batch)
@@ -301,7 +329,8 @@ async def _follow(node: Node, clock: Clock, tell: Tell) -> None:
         node.end.lose()
         tell(f"following the log: {reason}")
 
-    await consume(node.log, clock, 0, take, lose)
+    after = 0 if node.reactor.pending.kinds else node.world.sequence
+    await consume(node.log, clock, after, take, lose)
 
 
 async def _open_log(machine: Machine, client: Client) -> Log:

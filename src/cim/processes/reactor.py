@@ -82,6 +82,10 @@ class Reactor:
         self._sooner.set()
         await self._tell()
 
+    def skip(self, sequence: int) -> None:
+        """Nothing up to ``sequence`` is for it, since it has nothing to run: it is not given that."""
+        self.pending.sequence = sequence
+
     async def run(self, actors: Actors) -> None:
         """Do what is to be done until cancelled; commands go to ``actors``."""
         self._worker.actors = actors

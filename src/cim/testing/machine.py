@@ -23,9 +23,11 @@ from cim.contract.subjects import Ref
 from cim.contract.system import SystemType
 from cim.domain.errors import CimError, Unavailable
 from cim.log.append import Appended, OutcomeUnknown, append
+from cim.log.backoff import outlast
 from cim.log.chain import BrokenChain, Head
 from cim.log.consumer import consume
 from cim.log.grouped import Grouped
+from cim.ports.index import Index
 from cim.ports.log import LinkLost, Log
 from cim.ports.snapshots import Snapshot, Snapshots
 from cim.processes.reactor import Reactor
@@ -33,10 +35,14 @@ from cim.testing.clock import HandClock
 from cim.testing.faulty_log import FaultyLog, Network, steps
 from cim.testing.jars import Move, Pour, Put, jars, labels
 from cim.testing.keepers import keepers
+from cim.testing.slow_index import SlowIndex
 from cim.world.due import Call, is_due
 from cim.world.expiry import Expiry
+from cim.world.indexed import IndexedEntities
 from cim.world.runner import Place
 from cim.world.schedule import Schedule
+from cim.world.standing import go_on
+from cim.world.trail import history
 from cim.world.world import World
 from cim.world.writer import Writer
 
@@ -117,10 +123,15 @@ class SlowSnapshots(MemorySnapshots):
         return kept
 
 
+def _heard(text: str) -> None:
+    """What an index tells is nobody's trouble: it is made anew, or written later."""
+
+
 class Process:
     """One process of the machine, wired as a leaf would: world, actors, writer, schedule, expiry and reactor.
 
-    The host's ``clock`` goes on when a process ends and another begins. One process ``delivers``.
+    The host's ``clock`` goes on when a process ends and another begins. One process ``delivers``. The world
+    of one with an ``index`` begins where the one before it left that.
     """
 
     def __init__(
@@ -131,10 +142,15 @@ class Process:
         clock: HandClock,
         delivers: bool,
         composition: Composition = COMPOSITION,
+        index: Index | None = None,
     ) -> None:
         self.log = FaultyLog(store, network)
-        self.composition, self.world = composition, World(composition)
         self.clock, self.delivers = clock, delivers
+        self._network, self._index = network, index
+        # A cache of one, written by twos: nearly everything that is asked for is read from the index.
+        self._indexed = None if index is None else IndexedEntities(index, composition, _heard, 1, 2)
+        self.composition = composition
+        self.world = World(composition, history=self._history, entities=self._indexed)
         keeping = Keeping(snapshots, lambda text: None, every=3, parting=2)
         # What goes alone, and what together: any two that are under way at once.
         log = Grouped(self.log, line=1, enough=2)
@@ -154,11 +170,25 @@ class Process:
         )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lasting = (
-            self.spawn(consume(self.log, clock, 0, self._take)),
+            self.spawn(self._follow()),
             self.spawn(self.schedule.run()),
             self.spawn(self.reactor.run(self.actors)),
             self.spawn(self.expiry.run()),
         )
+
+    async def _history(self, ref: Ref) -> list[Commit]:
+        return await outlast(lambda: history(self.log, ref), self.clock)
+
+    async def _follow(self) -> None:
+        """Take in the log: from its beginning, or where the index stands."""
+        entities, index = self._indexed, self._index
+        if entities is not None and index is not None:
+            await outlast(lambda: go_on(self.world, entities, index, self.log, 0, _heard), self.clock)
+            self._network.faults["a world goes on from its index"] += self.world.sequence > 0
+        if not self.composition.processes:
+            self.reactor.skip(self.world.sequence)
+        after = 0 if self.composition.processes else self.world.sequence
+        await consume(self.log, self.clock, after, self._take)
 
     async def _take(self, batch: list[Commit]) -> None:
         await self.world.take(batch)
@@ -235,8 +265,18 @@ class Machine:
         shared = SlowSnapshots(self.network)
         alone = chance.random() < 0.5
         self._snapshots = [SlowSnapshots(self.network) if alone else shared for _ in range(processes)]
+        # One half keeps its world in an index, so that both ways to hold it live the same lives.
+        self._indexes = [None if place % 2 else SlowIndex(self.network) for place in range(processes)]
         self.processes = [
-            Process(self._stores[place], self.network, one, HandClock(jumps=True), place == 0, composition)
+            Process(
+                self._stores[place],
+                self.network,
+                one,
+                HandClock(jumps=True),
+                place == 0,
+                composition,
+                self._indexes[place],
+            )
             for place, one in enumerate(self._snapshots)
         ]
         self.answers: list[Answer] = []
@@ -257,6 +297,9 @@ class Machine:
             self.troubles.append(found)
         dead = self.processes[place]
         await dead.crash()
+        index = self._indexes[place]
+        if index is not None:
+            index.cut()
         await self.network.take_time()
         self.processes[place] = Process(
             self._stores[place],
@@ -265,6 +308,7 @@ class Machine:
             dead.clock,
             dead.delivers,
             self.composition,
+            index,
         )
 
     async def send(self, asked: Asked) -> None:

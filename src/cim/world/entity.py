@@ -120,7 +120,7 @@ class Wait:
     by: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Entity:
     """All that is known of one entity.
 
@@ -132,6 +132,7 @@ class Entity:
     and no other. ``held`` is what came since, the message that stopped it first, and ``passed`` the
     sequences of those in it that are passed over when their turn comes: see :mod:`cim.log.release`.
     ``waits`` are the runs that ask a person first, by their systems.
+    ``is_personal`` says whether anything personal was opened for it, erased or not.
     """
 
     ref: Ref
@@ -147,6 +148,7 @@ class Entity:
     held: list[Commit] = field(default_factory=list)
     passed: set[int] = field(default_factory=set)
     waits: dict[str, Wait] = field(default_factory=dict)
+    is_personal: bool = False
 
     @property
     def name(self) -> str:

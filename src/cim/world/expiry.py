@@ -85,8 +85,8 @@ class Expiry:
 
     async def _look_at_all(self) -> None:
         seen = 0
-        for of in tuple(self._kinds):
-            async for entity in self._world.entities.each(of):
+        for of, key in [(of, key) for of, kinds in self._kinds.items() for key in kinds]:
+            async for entity in self._world.entities.each(of, [key]):
                 self._look(entity)
                 seen += 1
                 if seen % PAGE == 0:

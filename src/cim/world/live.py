@@ -182,10 +182,12 @@ class Following:
         return Part(tuple(rows), None)
 
     async def _next(self) -> list[Entity]:
-        """The next entities, which count as told from here on. One that came in among them while they were
-        fetched is told as one that changed."""
+        """The next entities that carry what is asked for, which count as told from here on, as do those
+        between them. One that came in among them while they were fetched is told as one that changed."""
         self._meanwhile = {}
-        found = await self._world.entities.page(self._query.of, self._after, PAGE)
+        query = self._query
+        needed = [need.source for need in query.needs]
+        found = await self._world.entities.page(query.of, self._after, PAGE, needed, query.without)
         meanwhile, self._meanwhile = self._meanwhile, None
         self._whole = len(found) < PAGE
         self._after = found[-1].ref.id if found else self._after

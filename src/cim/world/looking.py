@@ -24,9 +24,9 @@ class Walk:
 
 
 class Looking:
-    """Goes through entities and has each looked at: ``look`` is given one with the turn of what is to do on
-    it, None for live work. While ``is_full`` says so, no more is looked at of what is old or many; ``ended``
-    is told of each walk that ends.
+    """Goes through the entities on which something may be to do, and has each looked at: ``look`` is given
+    one with the turn of what is to do on it, None for live work. While ``is_full`` says so, no more is looked
+    at of what is old or many; ``ended`` is told of each walk that ends.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class Looking:
 
     async def _look_at_all(self) -> None:
         while True:
-            self._all = Walk(0, await self._world.entities.count())
-            await self._go(self._all, self._world.entities.oldest_first())
+            self._all = Walk(0, await self._world.entities.count_to_look_at())
+            await self._go(self._all, self._world.entities.to_look_at())
             self._all.looked = self._all.to_look
             await self._ended()
             await self._again.wait()

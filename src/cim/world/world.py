@@ -10,7 +10,6 @@ from typing import Any
 
 from cim.contract import codec
 from cim.contract.composition import Composition
-from cim.contract.entity import EntityType
 from cim.contract.envelope import Commit, Derivation
 from cim.contract.shapes import Shapes, UnknownShape
 from cim.contract.stranger import Stranger
@@ -18,16 +17,17 @@ from cim.contract.subjects import BadToken, Ref, parse_stored
 from cim.contract.system import STATE, ComponentType, component_key, component_shapes
 from cim.domain.component import Failed
 from cim.domain.errors import CimError
-from cim.domain.message import Event
 from cim.log.asking import answered, proposed
 from cim.log.chain import Head
 from cim.log.erasure import erased
 from cim.log.release import released
 from cim.log.retry import retried
 from cim.log.sealing import Sealing, holds_sealed, persons_in
+from cim.ports.index import Standing
 from cim.world.correction import corrected, derived_of
 from cim.world.entities import Entities
 from cim.world.entity import Again, Cell, Correction, Entity, Run, Step, Wait, cell
+from cim.world.events import events_in
 from cim.world.relations import Relations
 
 Listener = Callable[[Entity], None]
@@ -58,6 +58,7 @@ class World:
         milestone: int = 0,
         sealing: Sealing | None = None,
         history: History | None = None,
+        entities: Entities | None = None,
     ) -> None:
         self._composition = composition
         self._sealing, self._history = sealing or Sealing(), history
@@ -65,8 +66,8 @@ class World:
         self._settled = frozenset(self._sealing.forgotten)  # nothing of these is ever opened here
         self._stale: set[Ref] = set()
         self._forgetters: list[Forgetter] = []
-        self.entities = Entities()
-        self.relations = Relations(composition.systems)
+        self.entities = entities or Entities(Relations(composition.systems))
+        self.relations = self.entities.relations
         self.sequence = 0
         self.digest = hashlib.sha256(b"").hexdigest()
         self.root = ""
@@ -74,6 +75,8 @@ class World:
         self.passed: str | None = None
         self.caught_up = False
         self._milestone = milestone
+        self._known, self._newest = -1, ("", "")
+        self._marked = 0, ""
         self._corrected = {(kind.of, kind.key): kind for kind in composition.components if kind.corrected_by}
         self._shapes = component_shapes(composition.components)
         self._listeners: list[Listener] = []
@@ -94,15 +97,45 @@ class World:
         return stop
 
     async def take(self, batch: list[Commit]) -> None:
-        """Take in commits from the consumer loop; an empty batch says that the end was reached."""
+        """Take in commits from the consumer loop; an empty batch says that the end was reached. What it knew
+        when it went on is passed by."""
         for commit in batch:
-            self.apply(commit)
+            if commit.sequence > self._known:
+                self.apply(commit)
         while self._stale and self._history is not None:
             ref = min(self._stale)
             self._refold(ref, await self._history(ref))
         self.caught_up = self.caught_up or not batch
         async with self._progress:
             self._progress.notify_all()
+        await self.entities.keep(self.sequence, self._standing)
+
+    async def go_on(self, standing: Standing, apart: Iterable[Ref]) -> None:
+        """Begin where an earlier world stood, whose ``entities`` these are; those ``apart`` are folded from
+        their own history. Its milestone must be one that :func:`cim.world.standing.is_known` there."""
+        assert self._history is not None, "a world that goes on is given the history"
+        self.sequence = self._known = standing.sequence
+        self._newest = standing.subject, standing.commit
+        self.digest, self.root, self.erased_at = standing.digest, standing.root, standing.erased_at
+        self._marked = standing.milestone, standing.passed
+        for sequence, digest in (self._marked, (self.sequence, self.digest)):
+            if sequence == self._milestone and sequence:
+                self.passed = digest
+        for ref in apart:
+            self._refold(ref, await self._history(ref))
+
+    def mark(self) -> None:
+        """Where the world stands now was written down elsewhere: the next one's milestone is here."""
+        self._marked = self.sequence, self.digest
+
+    async def finish(self) -> None:
+        """Have kept what is known by now: the world ends."""
+        await self.entities.finish(self._standing)
+
+    def _standing(self) -> Standing:
+        return Standing(
+            self.sequence, *self._newest, "", self.root, self.digest, *self._marked, self.erased_at
+        )
 
     def holding(self, person: str) -> frozenset[Ref]:
         """The entities on which there is something personal of a person, or was until they were erased."""
@@ -150,6 +183,7 @@ class World:
         self._take_in(entity, commit)
         self._tell_of_late(entity, commit)
         self.sequence = max(self.sequence, commit.sequence)
+        self._newest = commit.subject, commit.digest
         self.digest = hashlib.sha256(f"{self.digest}{commit.digest}".encode()).hexdigest()
         self.root = self.root or commit.digest
         if commit.sequence == self._milestone:
@@ -186,6 +220,7 @@ class World:
         entity.first = entity.first or commit.sequence
         entity.sequence = max(entity.sequence, commit.sequence)
         self.relations.follow(entity)
+        self.entities.touch(entity)
 
     async def fingerprint(self) -> str:
         """A digest over all that is known of every entity: equal worlds have equal ones."""
@@ -265,6 +300,7 @@ class World:
             return commit.body
         for person in persons_in(commit.body):
             self._holding[person].add(entity.ref)
+            entity.is_personal = True
         return self._sealing.body(commit)
 
     def _tell_of_late(self, entity: Entity, commit: Commit) -> None:
@@ -281,7 +317,7 @@ class World:
         kind = self._composition.entities.get((entity.ref.context, entity.ref.entity))
         if kind is not None and entity.state is not None:
             before = state = entity.state
-            for event in _events(kind, items, commit):
+            for event in events_in(kind, items, commit):
                 state = state.evolve(event)
                 self._take_word(entity, Correction(event, commit))
             entity.state = state
@@ -329,17 +365,6 @@ class World:
         if derivation is not None:
             entity.runs[derivation.system] = _run(derivation, items, commit)
             entity.waits.pop(derivation.system, None)
-
-
-def _events(kind: EntityType, items: Iterable[codec.Unread], commit: Commit) -> Iterator[Event]:
-    """The events of a commit in their present shapes."""
-    for item in items:
-        try:
-            yield from kind.shapes.read(item)
-        except UnknownShape as error:
-            if item.type in kind.shapes.names:
-                raise CimError(f"sequence {commit.sequence}: event {error}") from error
-            raise CimError(f"sequence {commit.sequence}: {kind} declares no event {item.type}") from error
 
 
 def _components(

@@ -6,9 +6,11 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cim.actors.request import Asked, content_digest
+from cim.adapters.memory.index import MemoryIndex
 from cim.contract import codec
 from cim.contract.composition import compose
 from cim.contract.envelope import Commit, Origin
@@ -26,7 +28,9 @@ from cim.testing.worlds.oracle import Oracle
 from cim.testing.worlds.plan import VALUES, Plan, planned
 from cim.testing.worlds.settled import settled
 from cim.world.entity import Entity
-from cim.world.world import World
+from cim.world.indexed import IndexedEntities
+from cim.world.standing import go_on
+from cim.world.world import World, ref_of
 
 LIMIT = 8000
 """Rounds within which a world comes to rest once its network is calm."""
@@ -220,6 +224,8 @@ async def _all_wrong(
             yield f"world {place}: {text}"
         if await process.world.fingerprint() != told:
             yield f"world {place}: knows something else than one that folds the log"
+    if await _gone_on(machine, history) != told:
+        yield "a world that goes on from an index is another one"
     for size in (1, 7):
         if await _folded(machine, history, size) != told:
             yield f"a world that folds {size} entries at once is another one"
@@ -230,6 +236,25 @@ async def _folded(machine: Machine, history: list[Commit], size: int) -> str:
     for start in range(0, len(history), max(1, size)):
         await world.take(history[start : start + size])
     return await world.fingerprint()
+
+
+async def _gone_on(machine: Machine, history: list[Commit]) -> str:
+    """What is known by worlds of which each begins where the one before it ended, a third of the way."""
+    index, told = MemoryIndex(), list[str]()
+    third = len(history) // 3 + 1
+    for start in range(0, max(1, len(history)), third):
+        entities = IndexedEntities(index, machine.composition, told.append, hot=1, written=2)
+        world = World(machine.composition, history=partial(_history, history), entities=entities)
+        await go_on(world, entities, index, machine.store, 0, told.append)
+        assert world.sequence == start, told
+        for commit in history[start : start + third]:
+            await world.take([commit])
+        await world.finish()
+    return await world.fingerprint()
+
+
+async def _history(history: list[Commit], ref: Ref) -> list[Commit]:
+    return [commit for commit in history if ref_of(commit.subject) == ref]
 
 
 def _lost(machine: Machine, history: list[Commit]) -> Iterator[str]:

@@ -1,0 +1,277 @@
+"""An entity as one row of an index, and back: equal in all that decides what is done on it next.
+
+What is personal is not written: a copy of the file would outlive an erasure. Such an entity, and one whose
+state JSON does not give back as it was, is a row without a body, and is folded from its own history.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import cim
+from cim.contract import codec
+from cim.contract.code import functions_of, text_of
+from cim.contract.composition import Composition
+from cim.contract.envelope import BadEnvelope, Commit, Origin
+from cim.contract.schema import fingerprint
+from cim.contract.shapes import known_shapes
+from cim.contract.stranger import Stranger, stranger
+from cim.contract.subjects import Ref
+from cim.contract.system import Read
+from cim.domain.errors import CimError
+from cim.log.chain import Head
+from cim.ports.index import IndexRuined, Row
+from cim.world.entity import Cell, Correction, Entity, Gone, Run, Step, Wait
+from cim.world.events import events_in
+
+_FOLDING = ("contract", "domain", "log", "world")
+"""The packages of the framework whose code says what a fold is."""
+
+
+_Origin = tuple[str, str, str, str]
+_Step = tuple[int, bool]
+
+
+class _Message(msgspec.Struct, array_like=True, gc=False):
+    """A commit; ``headers`` are None for a stranger's message, of which ``reason`` and ``mark`` are kept."""
+
+    subject: str
+    headers: dict[str, str] | None
+    body: bytes
+    sequence: int
+    reason: str = ""
+    mark: str = ""
+
+
+class _Cell(msgspec.Struct, array_like=True):
+    """A cell; ``word`` is the place of its correction among those of its component."""
+
+    value: Any
+    origin: _Origin
+    sequence: int
+    number: int
+    by: str
+    time: str
+    came: _Step | None
+    word: int | None
+    derived: "_Cell | None"
+
+
+class _Gone(msgspec.Struct, array_like=True):
+    cell: _Cell
+    step: _Step
+    origin: _Origin
+    sequence: int
+
+
+class _Entity(msgspec.Struct, array_like=True):
+    """An entity without its state; ``words`` are its corrections, each a commit and the place of the event
+    in it."""
+
+    cells: dict[str, _Cell]
+    gone: dict[str, _Gone]
+    words: dict[str, list[tuple[_Message, int]]]
+    runs: dict[str, Run]
+    heads: dict[str, tuple[int, int, str]]
+    stopped: str | None
+    held: list[_Message]
+    passed: list[int]
+    waits: dict[str, Wait]
+
+
+_LINE = b"\n"
+"""Stands between the state and all else: JSON in one line has none."""
+
+_ENCODER = msgspec.json.Encoder(decimal_format="string")
+_DECODER = msgspec.json.Decoder(_Entity)
+
+
+class Rows:
+    """Makes rows of the entities of a composition, and entities of rows. ``version`` names the code that
+    folds them."""
+
+    def __init__(self, composition: Composition) -> None:
+        self._composition = composition
+        self.version = _version(composition)
+
+    def row(self, entity: Entity, is_due: bool = False, targets: Collection[Ref] = ()) -> Row:
+        """The row of an entity, on which something may be due, and which refers to ``targets``."""
+        try:
+            body = None if entity.is_personal else self._body(entity)
+        except (codec.BadBody, BadEnvelope, TypeError, ValueError, OverflowError, RecursionError):
+            body = None
+        is_troubled = entity.stopped is not None or bool(entity.failures)
+        return Row(
+            entity.ref, entity.first, entity.sequence, body, is_troubled, is_due, [*entity.cells], targets
+        )
+
+    def entity(self, row: Row) -> Entity:
+        """The entity of a row; one without a body knows nothing yet. Raises :class:`IndexRuined`."""
+        kind = self._composition.entities.get((row.ref.context, row.ref.entity))
+        entity = Entity(row.ref, None if kind is None else kind.state())
+        entity.first, entity.sequence = row.first, row.sequence
+        if row.body is not None:
+            try:
+                self._fill(entity, row.body)
+            except (msgspec.MsgspecError, CimError, ValueError, LookupError) as error:
+                raise IndexRuined(
+                    f"{row.ref}: what was kept of it cannot be read ({error}): start again once the leaf's "
+                    f"world.sqlite is removed, it is made anew"
+                ) from error
+        return entity
+
+    def _body(self, entity: Entity) -> bytes:
+        state = b"null" if entity.state is None else codec.whole(entity.state)
+        words = entity.corrections
+        written = _Entity(
+            {key: _written(cell, words.get(key, ())) for key, cell in entity.cells.items()},
+            {key: _left(gone, words.get(key, ())) for key, gone in entity.gone.items()},
+            {key: [self._word(entity, one) for one in said] for key, said in words.items()},
+            entity.runs,
+            {name: (head.sequence, head.number, head.digest) for name, head in entity.heads.items()},
+            entity.stopped,
+            [_message(commit) for commit in entity.held],
+            sorted(entity.passed),
+            entity.waits,
+        )
+        return state + _LINE + _text(written)
+
+    def _fill(self, entity: Entity, body: bytes) -> None:
+        state, _, text = body.partition(_LINE)
+        kept = _read(text)
+        if entity.state is not None:
+            entity.state = codec.record(state, type(entity.state))
+        for key, said in kept.words.items():
+            entity.corrections[key] = [self._correction(entity.ref, *one) for one in said]
+        words = entity.corrections
+        entity.cells = {key: _cell(one, words.get(key, ())) for key, one in kept.cells.items()}
+        for key, one in kept.gone.items():
+            cell = _cell(one.cell, words.get(key, ()))
+            entity.gone[key] = Gone(cell, Step(*one.step), Origin(*one.origin), one.sequence)
+        entity.runs = kept.runs
+        entity.heads = {name: Head(*head) for name, head in kept.heads.items()}
+        entity.stopped, entity.passed = kept.stopped, set(kept.passed)
+        entity.held = [_commit(one) for one in kept.held]
+        entity.waits = kept.waits
+
+    def _word(self, entity: Entity, said: Correction) -> tuple[_Message, int]:
+        return _message(said.commit), self._said(entity.ref, said.commit).index(said.event)
+
+    def _correction(self, ref: Ref, message: _Message, place: int) -> Correction:
+        commit = _commit(message)
+        return Correction(self._said(ref, commit)[place], commit)
+
+    def _said(self, ref: Ref, commit: Commit) -> list[Any]:
+        kind = self._composition.entity(ref.context, ref.entity)
+        return list(events_in(kind, codec.unread(commit.body), commit))
+
+
+def _written(cell: Cell, words: Iterable[Correction]) -> _Cell:
+    return _Cell(
+        cell.value,
+        _said_by(cell.origin),
+        cell.sequence,
+        cell.number,
+        cell.by,
+        cell.time,
+        None if cell.came is None else (cell.came.number, cell.came.said),
+        None if cell.correction is None else _place(words, cell.correction),
+        None if cell.derived is None else _written(cell.derived, words),
+    )
+
+
+def _cell(kept: _Cell, words: Sequence[Correction]) -> Cell:
+    return Cell(
+        kept.value,
+        Origin(*kept.origin),
+        kept.sequence,
+        kept.number,
+        kept.by,
+        kept.time,
+        None if kept.word is None else words[kept.word],
+        None if kept.derived is None else _cell(kept.derived, words),
+        None if kept.came is None else Step(*kept.came),
+    )
+
+
+def _place(words: Iterable[Correction], word: Correction) -> int:
+    return next(place for place, one in enumerate(words) if one is word)
+
+
+def _left(gone: Gone, words: Iterable[Correction]) -> _Gone:
+    step = gone.step.number, gone.step.said
+    return _Gone(_written(gone.cell, words), step, _said_by(gone.origin), gone.sequence)
+
+
+def _said_by(origin: Origin) -> _Origin:
+    return origin.id, origin.correlation, origin.causation, origin.owner
+
+
+def _message(commit: Commit) -> _Message:
+    if isinstance(commit, Stranger):
+        return _Message(commit.subject, None, b"", commit.sequence, commit.reason, commit.mark)
+    return _Message(commit.subject, commit.headers(), commit.body, commit.sequence)
+
+
+def _commit(kept: _Message) -> Commit:
+    if kept.headers is None:
+        return stranger(kept.subject, b"", kept.sequence, kept.reason, kept.mark)
+    return Commit.parse(kept.subject, kept.headers, kept.body, kept.sequence)
+
+
+def _text(written: _Entity) -> bytes:
+    try:
+        return _ENCODER.encode(written)
+    except UnicodeEncodeError:  # a stranger's subject, which is no UTF-8
+        return json.dumps(msgspec.to_builtins(written)).encode()
+
+
+def _read(text: bytes) -> _Entity:
+    try:
+        return _DECODER.decode(text)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:  # a lone surrogate is none to msgspec
+        return msgspec.convert(json.loads(text), _Entity)
+
+
+def _version(composition: Composition) -> str:
+    """A name for all that says how an entity is folded, code, events, states and components, and what is
+    due on it: what systems read."""
+    told = [_framework()]
+    told += sorted(f"{kind} {kind.version}" for kind in composition.entities.values())
+    for one in sorted(composition.components, key=lambda one: (one.of, one.key)):
+        events = ", ".join(sorted(event.__name__ for event in one.corrected_by))
+        told.append(f"{one.of} {one.key} {fingerprint(frozenset([one.component]))} {events}")
+        told += [known_shapes((one.component,)).version, *text_of(functions_of(one.component))]
+    told += sorted(
+        f"{system} {system.of} {_asked(read)}" for system in composition.systems for read in system.reads
+    )
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
+def _asked(read: Read) -> str:
+    """What a parameter asks for."""
+    across = read.relation
+    by = "" if across is None else f"{across} {across.of} {across.default}"
+    where = [(one.field, one.operator, repr(one.operand)) for one in read.conditions]
+    return f"{read.parameter} {read.kind} {read.of} {read.source} {where} {by}"
+
+
+@cache
+def _framework() -> str:
+    """The text of what folds: another release of it folds anew."""
+    found = hashlib.sha256()
+    for path in _sources(Path(cim.__file__).parent):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _sources(root: Path) -> Iterator[Path]:
+    for name in _FOLDING:
+        yield from sorted((root / name).rglob("*.py"))

@@ -214,6 +214,17 @@ async def asynchronous(letter: Changed[Letter]) -> Words:
     return Words(1)
 
 
+def test_one_that_is_async_waits() -> None:
+    system = read_system("letters", asynchronous)
+    assert system.waits
+    assert [read.parameter for read in system.reads] == ["letter"]
+    assert not read_system("letters", with_and_without_waiting).waits
+
+
+def with_and_without_waiting(letter: Changed[Letter]) -> Words:
+    return Words(1)
+
+
 def no_changed(letter: Letter) -> Words:
     return Words(1)
 
@@ -335,7 +346,6 @@ def without_its_state(words: Changed[Words], no: Without[Letter]) -> Tone:
     [
         (with_and_without, "would never run: it waits for Words and asks for entities without it"),
         (without_its_state, "would never run: an entity is never without its own state"),
-        (asynchronous, "is async, which is not offered yet: write a plain function"),
         (no_changed, r"would never run: mark what it waits for with Changed\[…\]"),
         (no_annotation, "parameter `more` has no annotation"),
         (a_number, "parameter `limit`: <class 'int'> is no component, no entity and no capability"),

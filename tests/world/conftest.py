@@ -44,6 +44,7 @@ class Process:
         jumps: bool,
         limits: Mapping[str, Limit],
         sealing: Sealing | None = None,
+        waiting_workers: int | None = None,
     ) -> None:
         self.log, self.clock = log, HandClock(jumps=jumps)
         self.composition = compose(contexts)
@@ -64,6 +65,7 @@ class Process:
             self.clock,
             workers,
             limits,
+            waiting_workers=waiting_workers,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -140,9 +142,12 @@ async def start() -> AsyncIterator[Start]:
             jumps: bool = True,
             limits: Mapping[str, Limit] = MappingProxyType({}),
             sealing: Sealing | None = None,
+            waiting_workers: int | None = None,
         ) -> Process:
             threads = threads or workers
-            process = Process(log, contexts, workers, providers or {}, threads, jumps, limits, sealing)
+            process = Process(
+                log, contexts, workers, providers or {}, threads, jumps, limits, sealing, waiting_workers
+            )
             process.start()
             stack.push_async_callback(process.stop)
             return process

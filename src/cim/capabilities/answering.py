@@ -141,7 +141,8 @@ class Answering:
         """In a thread: the answer to a call, or what went wrong."""
         try:
             given = operation.given(body)
-            answer = operation.answer(getattr(self._provider, operation.name)(**given))
+            called = getattr(self._provider, operation.name)
+            answer = operation.answer(asyncio.run(called(**given)) if operation.waits else called(**given))
             operation.result_of(answer)
             return Reply({protocol.PROVIDER: self.id}, answer)
         except (Unavailable, ConnectionError, TimeoutError) as error:

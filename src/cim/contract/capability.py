@@ -29,7 +29,8 @@ class Lied(CimError):
 class Operation:
     """One method of a contract: the types of its parameters by name, and of its result.
 
-    Where it is ``each``, it gives values of ``result`` one after the other, and the list of them travels.
+    Where it is ``each``, it gives values of ``result`` one after the other, and the list of them travels. One
+    that ``waits`` is async: whoever calls it awaits the result.
     """
 
     contract: str
@@ -38,6 +39,7 @@ class Operation:
     parameters: Mapping[str, Any]
     result: Any
     each: bool
+    waits: bool = False
 
     def __str__(self) -> str:
         return f"{self.contract}.{self.name}"
@@ -151,7 +153,8 @@ def operation(contract: type[Any], name: str) -> Operation:
     result = bare(annotations["return"])
     each = get_origin(result) in _EACH
     inner = get_args(result)[0] if each else result
-    return Operation(contract.__name__, name, signature, parameters, inner, each)
+    waits = inspect.iscoroutinefunction(function)
+    return Operation(contract.__name__, name, signature, parameters, inner, each, waits)
 
 
 def _list_of(kind: Any) -> Any:

@@ -117,6 +117,11 @@ class SystemType:
         return f"{self.owner}.{self.name}"
 
     @property
+    def waits(self) -> bool:
+        """Whether it is async: it waits for others more than it computes."""
+        return inspect.iscoroutinefunction(inspect.unwrap(self.function))
+
+    @property
     def triggers(self) -> frozenset[tuple[tuple[str, str], str]]:
         """What makes the system run when it changes: kinds of entities, each with a source on it."""
         return frozenset((read.of, read.source) for read in self.reads if read.kind in TRIGGERS)
@@ -170,10 +175,6 @@ def _corrections(kind: type[Component], where: str) -> tuple[type[Event], ...]:
 def read_system(owner: str, function: Callable[..., Any]) -> SystemType:
     """The system that a function's signature declares; raises :class:`Misdeclared` naming what cannot be."""
     where = f"{owner}.{function.__name__}"
-    if inspect.iscoroutinefunction(function):
-        raise Misdeclared(
-            f"{where} is async, which is not offered yet: write a plain function, it gets a thread"
-        )
     for name, annotation in hints(function).items():
         if is_think(annotation):
             raise Misdeclared(f"{where}: parameter `{name}` thinks, which agents do: use @context.agent()")

@@ -13,7 +13,8 @@ class Capability(Protocol):
     """The base of contracts such as OCR or embedding: ``class Ocr(Capability, Protocol)``.
 
     A system (or another provider's constructor) that names the contract in an annotation is given
-    the provider that ``machine.toml`` binds to it. Calls are synchronous and must be thread-safe.
+    the provider that ``machine.toml`` binds to it. Calls must be thread-safe; an operation that is written
+    ``async def`` in the contract is so in each provider, and is awaited.
     """
 
 

@@ -33,7 +33,11 @@ class Asked:
         def call(*given: Any, **named: Any) -> Any:
             return self._ask(operation, operation.arguments(*given, **named))
 
-        return call
+        async def awaited(*given: Any, **named: Any) -> Any:
+            # The pipe has one conversation at a time, and nobody else is served here meanwhile.
+            return call(*given, **named)
+
+        return awaited if operation.waits else call
 
     def _ask(self, operation: Operation, arguments: bytes) -> Any:
         who, answer = self._way.ask(self._subject, operation.name, arguments)

@@ -267,6 +267,20 @@ def _fulfils(provider: Any, contract: type[Any], where: str) -> None:
     if missing:
         name = provider.__name__ if isinstance(provider, type) else type(provider).__name__
         raise Misdeclared(f"{where}: {name} has no {missing[0]}, which the contract asks for")
+    if isinstance(provider, type):
+        _waits_alike(provider, contract, where)
+
+
+def _waits_alike(kind: type[Any], contract: type[Any], where: str) -> None:
+    """Refuse a method that is awaited here and not there: what it gives would be no result."""
+    for method in methods(contract):
+        asked, given = (inspect.iscoroutinefunction(getattr(one, method)) for one in (contract, kind))
+        if asked != given:
+            words = ("async", "plain") if asked else ("plain", "async")
+            raise Misdeclared(
+                f"{where}: {contract.__name__}.{method} is {words[0]} and {kind.__name__}.{method} is "
+                f"{words[1]}: both are `async def`, or neither"
+            )
 
 
 def _bind(kind: type[Any], options: Mapping[str, Any], where: str) -> None:

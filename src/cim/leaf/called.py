@@ -1,6 +1,7 @@
 """A provider as a system calls it: each call is told of, and what comes back is held against the contract."""
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -29,11 +30,19 @@ class Called:
         def call(*arguments: Any, **named: Any) -> Any:
             self._step(kind)
             result = found(*arguments, **named)
+            if inspect.isawaitable(result):
+                return self._awaited(result, said)
             if said is not None:
                 self._hold(said, result)
             return self._each(result, kind) if isinstance(result, Iterator) else result
 
         return call
+
+    async def _awaited(self, result: Awaitable[Any], said: Operation | None) -> Any:
+        came = await result
+        if said is not None:
+            self._hold(said, came)
+        return came
 
     def _hold(self, said: Operation, result: Any) -> None:
         try:

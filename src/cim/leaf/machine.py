@@ -36,13 +36,15 @@ class Limits:
     """What one run of a system may take: ``seconds`` a step (a provider's call, or the module's own code
     between two), and ``memory_mb`` megabytes of data in its process. ``query_seconds`` is what the answer to
     one query may take. ``tries`` are made of a run that finds away what it needs. ``thinking_seconds`` is
-    what an agent's model may take for one answer."""
+    what an agent's model may take for one answer. ``waiting`` is how many runs of async systems, agents among
+    them, are made at once in a process, beside the ``workers`` for what computes."""
 
     seconds: float = 60.0
     memory_mb: int = 2048
     query_seconds: float = 5.0
     tries: int = TRIES
     thinking_seconds: float = 120.0
+    waiting: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,8 @@ def _check(written: _Written, path: Path) -> None:
         raise Misdeclared(f"{path}: [limits] seconds must be over 0 and memory_mb 256 or more")
     if not 0 < written.limits.query_seconds <= LONGEST_QUERY:
         raise Misdeclared(f"{path}: [limits] query_seconds must be over 0 and {LONGEST_QUERY:g} at most")
+    if written.limits.waiting < 1:
+        raise Misdeclared(f"{path}: [limits] waiting is {written.limits.waiting}: 1 or more")
     if written.limits.thinking_seconds <= 0:
         raise Misdeclared(f"{path}: [limits] thinking_seconds must be over 0")
     if written.limits.tries < 1:

@@ -34,6 +34,7 @@ from cim.leaf.heads import read_head
 from cim.leaf.machine import Machine, check_limits
 from cim.leaf.models import Models
 from cim.leaf.persons import person_keys
+from cim.leaf.pools import Pools
 from cim.leaf.rows import row_store
 from cim.leaf.workers import Workers
 from cim.log.backoff import outlast
@@ -196,6 +197,7 @@ async def join(
                 machine.limits.tries,
                 division.is_mine,
                 closed,
+                machine.limits.waiting,
             ),
             projections=projectors,
             answers=Answers(projectors, store, end.last, clock, machine.limits.query_seconds, sealing),
@@ -211,7 +213,7 @@ async def join(
                 _follow(node, clock, tell),
                 node.schedule.run(),
                 Expiry(world, log, clock, machine.source, ending, tell).run(),
-                workers.open(count),
+                workers.open(count, machine.limits.waiting),
                 *(projector.run() for projector in projectors.values()),
             ),
         ):
@@ -271,15 +273,20 @@ async def worker_processes(
     runs: Runs,
     clock: Clock,
     tell: Tell,
-) -> AsyncIterator[Workers]:
+) -> AsyncIterator[Pools]:
     """The worker processes, none of them started yet; ended with the block."""
     names = tuple(dict.fromkeys([*machine.modules, *modules]))
-    serve = Serve(str(machine.folder), names, tuple(map(str, systems)), machine.limits.memory_mb)
-    workers = Workers(serve, machine.limits, blobs, clock, tell, calls, runs)
+
+    def pool(waits: bool) -> Workers | None:
+        mine = tuple(str(system) for system in systems if system.waits == waits)
+        serve = Serve(str(machine.folder), names, mine, machine.limits.memory_mb)
+        return Workers(serve, machine.limits, blobs, clock, tell, calls, runs) if mine else None
+
+    pools = Pools(pool(False), pool(True))
     try:
-        yield workers
+        yield pools
     finally:
-        await workers.close()
+        await pools.close()
 
 
 @asynccontextmanager

@@ -44,6 +44,6 @@ async def rederivation(
         node.stages.closed,
     )
     async with worker_processes(machine, modules, [system], node.blobs, calls, runs, clock, tell) as workers:
-        await workers.open(count)
+        await workers.open(count, count)
         find = node.world.entities.at_hand
         yield Rederivation(system, find, workers, writer, node.sealing, clock, owner, count, limit)

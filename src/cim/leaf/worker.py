@@ -210,14 +210,16 @@ _loop: asyncio.Runner | None = None
 
 
 def _made(system: SystemType, given: Mapping[str, Any], pipe: Pipe) -> Any:
-    """What a function comes to; an agent's goes on in an event loop that is kept, as its models' connections
+    """What a function comes to; one that is async goes on in an event loop that is kept, as its connections
     are."""
     global _loop
-    if system.agent is None:
+    if not system.waits:
         return system.function(**given)
+    _loop = _loop or asyncio.Runner()
+    if system.agent is None:
+        return _loop.run(system.function(**given))
     from cim.agents.thinking import run  # it loads a library that takes seconds, which agents alone need
 
-    _loop = _loop or asyncio.Runner()
     return _loop.run(run(pipe, lambda: system.function(**given)))
 
 

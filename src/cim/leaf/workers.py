@@ -92,16 +92,17 @@ class Workers:
         # The workers that wait for a run, and as many permits.
         self._idle: list[Worker] = []
         self._ready = asyncio.Semaphore(0)
-        self._room_aside = self._aside = self._wanted = 0
+        self._room_aside = self._aside = self._wanted = self._most = 0
         # Runs that would step aside if there were room.
         self._stuck: dict[Run, Worker] = {}
         self._spare_later: asyncio.TimerHandle | None = None
         self._filling: asyncio.Task[None] | None = None
 
-    async def open(self, count: int) -> None:
-        """Start the first workers side by side; a run waits for one of them. Raises :class:`Misdeclared`
-        where a worker cannot be, such as for weights that are damaged."""
-        self._room_aside = ROOM_ASIDE * count
+    async def open(self, count: int, most: int = 0) -> None:
+        """Start the first workers side by side; a run waits for one of them. Where there may be ``most``,
+        more are started while runs find none. Raises :class:`Misdeclared` where a worker cannot be, such as
+        for weights that are damaged."""
+        self._room_aside, self._most = ROOM_ASIDE * max(count, most), most
 
         async def one() -> None:
             self._put(await self._first())
@@ -172,6 +173,8 @@ class Workers:
     async def _take(self) -> Worker:
         """A worker that waits, the one that worked last; one that ended while it waited is no run's fault."""
         while True:
+            if self._ready.locked() and self._wanted < self._most:
+                self._want(self._wanted + 1)
             await self._ready.acquire()
             worker = self._idle.pop()
             if worker.process.returncode is None:

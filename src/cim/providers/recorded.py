@@ -46,7 +46,13 @@ class Recorded:
                 return self._record(operation, arguments, given, named)
             return self._replay(operation, arguments)
 
-        return call
+        async def awaited(*given: Any, **named: Any) -> Any:
+            if self._real is None:
+                return call(*given, **named)
+            arguments = operation.arguments(*given, **named)
+            return await self._record_awaited(operation, arguments, given, named)
+
+        return awaited if operation.waits else call
 
     def _replay(self, operation: Operation, arguments: bytes) -> Any:
         found = self._known.get(_key(self._contract.version, operation, arguments))
@@ -65,15 +71,31 @@ class Recorded:
     def _record(
         self, operation: Operation, arguments: bytes, given: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
-        call = {"arguments": _told(arguments), "contract": str(operation), "version": self._contract.version}
-        key = _key(self._contract.version, operation, arguments)
         try:
-            answer = operation.answer(getattr(self._real, operation.name)(*given, **named))
+            result = getattr(self._real, operation.name)(*given, **named)
         except Failure as failure:
-            _add(self._file, key, {**call, "failure": str(failure)})
+            self._keep(operation, arguments, {"failure": str(failure)})
             raise
-        _add(self._file, key, {**call, "answer": codec.json_value(answer)})
+        return self._kept(operation, arguments, result)
+
+    async def _record_awaited(
+        self, operation: Operation, arguments: bytes, given: tuple[Any, ...], named: dict[str, Any]
+    ) -> Any:
+        try:
+            result = await getattr(self._real, operation.name)(*given, **named)
+        except Failure as failure:
+            self._keep(operation, arguments, {"failure": str(failure)})
+            raise
+        return self._kept(operation, arguments, result)
+
+    def _kept(self, operation: Operation, arguments: bytes, result: Any) -> Any:
+        answer = operation.answer(result)
+        self._keep(operation, arguments, {"answer": codec.json_value(answer)})
         return operation.result_of(answer)
+
+    def _keep(self, operation: Operation, arguments: bytes, came: dict[str, Any]) -> None:
+        call = {"arguments": _told(arguments), "contract": str(operation), "version": self._contract.version}
+        _add(self._file, _key(self._contract.version, operation, arguments), {**call, **came})
 
 
 def _key(version: int, operation: Operation, arguments: bytes) -> str:

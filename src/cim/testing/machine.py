@@ -95,7 +95,7 @@ class Runs:
         if fate == "run steps aside":
             place.leave()
             await self._network.take_time()
-        return system.function(**given)
+        return await system.function(**given) if system.waits else system.function(**given)
 
 
 RESTED = 10

@@ -39,6 +39,6 @@ iteration's end is lost, a cancellation seems to be our own, an exit ends the pr
 
 def _run(system: SystemType, given: Mapping[str, Any]) -> Any:
     try:
-        return system.function(**given)
+        return asyncio.run(system.function(**given)) if system.waits else system.function(**given)
     except _NO_ANSWERS as error:
         raise RuntimeError(f"{type(error).__name__} came out of {system}: {error}") from error

@@ -65,8 +65,10 @@ class Trying:
 class Schedule:
     """Keeps the systems of a composition at work on a world.
 
-    ``runner`` makes the runs, ``workers`` of them at once. Where one entity has several of these places, a
-    run of another may be made beside them: an entity whose runs hang must not hold up the others.
+    ``runner`` makes the runs, ``workers`` of them at once, and ``waiting_workers`` beside them of systems
+    that are async: what waits for others holds up nothing that computes. Where one entity has several of
+    these places, a run of another may be made beside them: an entity whose runs hang must not hold up the
+    others.
     ``is_mine`` says whether a system's runs on an entity are this process's, where several run the system.
     ``limits`` are those of systems by their names; ``tries`` are made of a run that finds away what it needs.
     ``closed`` says of a system why it may not work now, if it may not: what it has to do waits.
@@ -84,6 +86,7 @@ class Schedule:
         tries: int = TRIES,
         is_mine: Callable[[str, Ref], bool] = lambda name, ref: True,
         closed: Callable[[str], str | None] = lambda name: None,
+        waiting_workers: int | None = None,
     ) -> None:
         self._world, self._writer, self._clock = world, writer, clock
         self._systems = {str(system): system for system in systems}
@@ -94,7 +97,14 @@ class Schedule:
         self._runner, self._is_mine, self._why_closed = runner, is_mine, closed
         self._find = world.entities.at_hand
         self._workers = workers
-        self._waiting, self._tries, self._share = Waiting(), Tries(tries), Share()
+        self._waiting_workers = workers if waiting_workers is None else waiting_workers
+        # By whether a system waits: all those that do otherwise.
+        self._others = {
+            waits: frozenset(name for name, one in self._systems.items() if one.waits != waits)
+            for waits in (False, True)
+        }
+        self._waiting, self._tries = Waiting(), Tries(tries)
+        self._shares = {False: Share(), True: Share()}
         self._running: dict[Key, _Place] = {}
         # By the ids of what the runs of old work under way write: what follows from that has their turn, too.
         self._old: dict[str, Turn] = {}
@@ -194,8 +204,8 @@ class Schedule:
                 self._rest(key)
                 continue
             self._allowances[key[0]].begin(self._clock.monotonic())
-            charged = self._share.begin(turn.lane, key[0])
-            self._running[key] = _Place(turn, charged, self._wake, partial(self._is_wanted, key[1]))
+            charged = self._share(key[0]).begin(turn.lane, key[0])
+            self._running[key] = _Place(turn, charged, self._wake, partial(self._is_wanted, key))
             tasks.create_task(self._one(key))
         self._looking.make_room()
         await self._tell()
@@ -213,12 +223,25 @@ class Schedule:
 
     def _choose(self) -> tuple[Key, Turn] | None:
         """The run to make now: of an entity that has none under way, or else one more of those that have."""
-        at_work = [ref for (_, ref), place in self._running.items() if not place.is_left]
-        is_free = len(at_work) < self._workers
-        if not is_free and (len(at_work) > self._workers or len(set(at_work)) == self._workers):
+        for waits, places in ((False, self._workers), (True, self._waiting_workers)):
+            chosen = self._choose_among(waits, places)
+            if chosen is not None:
+                return chosen
+        return None
+
+    def _share(self, name: str) -> Share:
+        return self._shares[self._systems[name].waits]
+
+    def _choose_among(self, waits: bool, places: int) -> tuple[Key, Turn] | None:
+        """As :meth:`_choose`, of systems that wait or of those that compute: each have their own places."""
+        others = self._others[waits]
+        mine = [(key, place) for key, place in self._running.items() if key[0] not in others]
+        at_work = [ref for (_, ref), place in mine if not place.is_left]
+        is_free = len(at_work) < places
+        if not is_free and (len(at_work) > places or len(set(at_work)) == places):
             return None
-        aside, closed = self._aside(), self._closed()
-        for lane in self._lanes(closed):
+        aside, closed = self._aside(), self._closed() | others
+        for lane in self._lanes(closed, places, [place for _, place in mine], self._shares[waits]):
             chosen = self._waiting.take(lane, {*at_work, *aside}, closed)
             if chosen is None and is_free:
                 chosen = self._waiting.take(lane, aside, closed)
@@ -226,15 +249,17 @@ class Schedule:
                 return chosen
         return None
 
-    def _lanes(self, closed: Collection[str]) -> tuple[Lane, ...]:
+    def _lanes(
+        self, closed: Collection[str], places: int, mine: Iterable[_Place], share: Share
+    ) -> tuple[Lane, ...]:
         """The lanes in the order in which they are looked at now. Old work leaves a place to live work."""
         live, old = (self._waiting.is_open(lane, closed) for lane in (Lane.LIVE, Lane.OLD))
         if not (live and old):
-            self._share.alone()
+            share.alone()
             return (Lane.LIVE,) if live else (Lane.OLD,)
-        at_work = sum(place.turn.lane is Lane.OLD and not place.is_left for place in self._running.values())
-        is_last = self._workers > 1 and at_work >= self._workers - 1
-        first = Lane.LIVE if is_last else self._share.next()
+        at_work = sum(place.turn.lane is Lane.OLD and not place.is_left for place in mine)
+        is_last = places > 1 and at_work >= places - 1
+        first = Lane.LIVE if is_last else share.next()
         return (first, Lane.OLD if first is Lane.LIVE else Lane.LIVE)
 
     def _closed(self) -> set[str]:
@@ -250,9 +275,10 @@ class Schedule:
         """The entities with a run that has stepped aside."""
         return {ref for (_, ref), place in self._running.items() if place.is_left}
 
-    def _is_wanted(self, ref: Ref) -> bool:
-        """Whether a run waits that would be made in the place of one of an entity."""
-        return self._waiting.is_there_any_beside({ref, *self._aside()}, self._closed())
+    def _is_wanted(self, key: Key) -> bool:
+        """Whether a run waits that would be made in the place of another one."""
+        closed = self._closed() | self._others[self._systems[key[0]].waits]
+        return self._waiting.is_there_any_beside({key[1], *self._aside()}, closed)
 
     def _look(self, entity: Entity, turn: Turn | None = None) -> None:
         """Let wait what is due on an entity and does not wait or run yet: as live work, if no ``turn`` is
@@ -287,7 +313,7 @@ class Schedule:
             await self._make(key, entity, place)
         finally:
             self._allowances[key[0]].end()
-            self._share.end(place.turn.lane, key[0], place.charged, self._clock.monotonic() - started)
+            self._share(key[0]).end(place.turn.lane, key[0], place.charged, self._clock.monotonic() - started)
             del self._running[key]
             if key not in self._tries:
                 self._rest(key)

@@ -202,7 +202,7 @@ async def test_a_state_that_would_not_come_back_is_not_in_a_row(start: Start) ->
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"\xff", b'{"state":1}', b'"{}"\n[{},{},{},{},{},null,[],[]]', b"{}\n[]"]
+    "body", [b"", b"[]", b"\xff", b'{"state":1}', b'"{}"\n[{},{},{},{},{},{},{},null,[],[],{}]', b"{}\n[]"]
 )
 def test_a_body_that_cannot_be_read_is_ruin(body: bytes) -> None:
     with pytest.raises(IndexRuined, match=r"papers\.Paper p: what was kept of it cannot be read"):

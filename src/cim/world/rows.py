@@ -6,7 +6,8 @@ state JSON does not give back as it was, is a row without a body, and is folded 
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import cim
 from cim.contract import codec
 from cim.contract.code import functions_of, text_of
 from cim.contract.composition import Composition
-from cim.contract.envelope import BadEnvelope, Commit, Origin
+from cim.contract.envelope import BadEnvelope, Commit
 from cim.contract.schema import fingerprint
 from cim.contract.shapes import known_shapes
 from cim.contract.stranger import Stranger, stranger
@@ -26,15 +27,11 @@ from cim.contract.system import Read
 from cim.domain.errors import CimError
 from cim.log.chain import Head
 from cim.ports.index import IndexRuined, Row
-from cim.world.entity import Cell, Correction, Entity, Gone, Run, Step, Wait
+from cim.world.entity import Cell, Correction, Entity, Gone, Run, Wait
 from cim.world.events import events_in
 
 _FOLDING = ("contract", "domain", "log", "world")
 """The packages of the framework whose code says what a fold is."""
-
-
-_Origin = tuple[str, str, str, str]
-_Step = tuple[int, bool]
 
 
 class _Message(msgspec.Struct, array_like=True, gc=False):
@@ -48,36 +45,17 @@ class _Message(msgspec.Struct, array_like=True, gc=False):
     mark: str = ""
 
 
-class _Cell(msgspec.Struct, array_like=True):
-    """A cell; ``word`` is the place of its correction among those of its component."""
-
-    value: Any
-    origin: _Origin
-    sequence: int
-    number: int
-    by: str
-    time: str
-    came: _Step | None
-    word: int | None
-    derived: "_Cell | None"
-
-
-class _Gone(msgspec.Struct, array_like=True):
-    cell: _Cell
-    step: _Step
-    origin: _Origin
-    sequence: int
-
-
 class _Entity(msgspec.Struct, array_like=True):
     """An entity without its state; ``words`` are its corrections, each a commit and the place of the event
-    in it."""
+    in it. Cells are without theirs: ``right`` and ``right_gone`` say which of these words put one right."""
 
-    cells: dict[str, _Cell]
-    gone: dict[str, _Gone]
+    cells: dict[str, Cell]
+    gone: dict[str, Gone]
     words: dict[str, list[tuple[_Message, int]]]
+    right: dict[str, int]
+    right_gone: dict[str, int]
     runs: dict[str, Run]
-    heads: dict[str, tuple[int, int, str]]
+    heads: dict[str, Head]
     stopped: str | None
     held: list[_Message]
     passed: list[int]
@@ -127,13 +105,16 @@ class Rows:
 
     def _body(self, entity: Entity) -> bytes:
         state = b"null" if entity.state is None else codec.whole(entity.state)
-        words = entity.corrections
+        right = _right(entity, entity.cells)
+        right_gone = _right(entity, {key: one.cell for key, one in entity.gone.items()})
         written = _Entity(
-            {key: _written(cell, words.get(key, ())) for key, cell in entity.cells.items()},
-            {key: _left(gone, words.get(key, ())) for key, gone in entity.gone.items()},
-            {key: [self._word(entity, one) for one in said] for key, said in words.items()},
+            {**entity.cells, **{key: _bare(entity.cells[key]) for key in right}},
+            {**entity.gone, **{key: _bare_gone(entity.gone[key]) for key in right_gone}},
+            {key: [self._word(entity, one) for one in said] for key, said in entity.corrections.items()},
+            right,
+            right_gone,
             entity.runs,
-            {name: (head.sequence, head.number, head.digest) for name, head in entity.heads.items()},
+            entity.heads,
             entity.stopped,
             [_message(commit) for commit in entity.held],
             sorted(entity.passed),
@@ -149,12 +130,13 @@ class Rows:
         for key, said in kept.words.items():
             entity.corrections[key] = [self._correction(entity.ref, *one) for one in said]
         words = entity.corrections
-        entity.cells = {key: _cell(one, words.get(key, ())) for key, one in kept.cells.items()}
-        for key, one in kept.gone.items():
-            cell = _cell(one.cell, words.get(key, ()))
-            entity.gone[key] = Gone(cell, Step(*one.step), Origin(*one.origin), one.sequence)
-        entity.runs = kept.runs
-        entity.heads = {name: Head(*head) for name, head in kept.heads.items()}
+        entity.cells, entity.gone = kept.cells, kept.gone
+        for key, place in kept.right.items():
+            entity.cells[key] = replace(entity.cells[key], correction=words[key][place])
+        for key, place in kept.right_gone.items():
+            cell = replace(entity.gone[key].cell, correction=words[key][place])
+            entity.gone[key] = replace(entity.gone[key], cell=cell)
+        entity.runs, entity.heads = kept.runs, kept.heads
         entity.stopped, entity.passed = kept.stopped, set(kept.passed)
         entity.held = [_commit(one) for one in kept.held]
         entity.waits = kept.waits
@@ -171,45 +153,21 @@ class Rows:
         return list(events_in(kind, codec.unread(commit.body), commit))
 
 
-def _written(cell: Cell, words: Iterable[Correction]) -> _Cell:
-    return _Cell(
-        cell.value,
-        _said_by(cell.origin),
-        cell.sequence,
-        cell.number,
-        cell.by,
-        cell.time,
-        None if cell.came is None else (cell.came.number, cell.came.said),
-        None if cell.correction is None else _place(words, cell.correction),
-        None if cell.derived is None else _written(cell.derived, words),
-    )
+def _right(entity: Entity, cells: Mapping[str, Cell]) -> dict[str, int]:
+    """Which of a component's corrections is the last that put it right."""
+    return {
+        key: next(place for place, one in enumerate(entity.corrections[key]) if one is cell.correction)
+        for key, cell in cells.items()
+        if cell.correction is not None
+    }
 
 
-def _cell(kept: _Cell, words: Sequence[Correction]) -> Cell:
-    return Cell(
-        kept.value,
-        Origin(*kept.origin),
-        kept.sequence,
-        kept.number,
-        kept.by,
-        kept.time,
-        None if kept.word is None else words[kept.word],
-        None if kept.derived is None else _cell(kept.derived, words),
-        None if kept.came is None else Step(*kept.came),
-    )
+def _bare(cell: Cell) -> Cell:
+    return replace(cell, correction=None)
 
 
-def _place(words: Iterable[Correction], word: Correction) -> int:
-    return next(place for place, one in enumerate(words) if one is word)
-
-
-def _left(gone: Gone, words: Iterable[Correction]) -> _Gone:
-    step = gone.step.number, gone.step.said
-    return _Gone(_written(gone.cell, words), step, _said_by(gone.origin), gone.sequence)
-
-
-def _said_by(origin: Origin) -> _Origin:
-    return origin.id, origin.correlation, origin.causation, origin.owner
+def _bare_gone(gone: Gone) -> Gone:
+    return replace(gone, cell=_bare(gone.cell))
 
 
 def _message(commit: Commit) -> _Message:

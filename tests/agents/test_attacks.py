@@ -4,14 +4,14 @@ from collections import Counter
 
 import pytest
 
-from cim.agents.acting import _made
 from cim.agents.runs import UnderWay
+from cim.contract.tool import Tool
 from cim.testing.attacks.report import PAID, fought, table
 from cim.testing.guard import Guard
 
 WITHOUT = {
     "nobody is asked": Guard(UnderWay.act, "used.asks and", "False and"),
-    "fields that are none are taken": Guard(_made, "codec.typed_whole(", "codec.typed("),
+    "fields that are none are taken": Guard(Tool.made, "codec.typed_whole(", "codec.typed("),
 }
 
 

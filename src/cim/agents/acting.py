@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from cim.contract import codec
-from cim.contract.agent import Tool
-from cim.contract.entity import EntityType, key_of
+from cim.contract.entity import EntityType
 from cim.contract.envelope import Origin
-from cim.contract.query import BadQuestion
-from cim.contract.subjects import BadToken
 from cim.contract.system import SystemType
+from cim.contract.tool import Tool
 from cim.domain.errors import CimError, Failure, Unavailable
 from cim.domain.message import Command
 from cim.processes.step import made_id
@@ -45,7 +42,7 @@ async def act(
     Raises :class:`Failure` for a tool that the agent was not granted, :class:`Unavailable`.
     """
     tool = granted(system, name)
-    why = wrong_with(tool, arguments)
+    why = tool.wrong_with(arguments)
     if why is not None:
         return {REFUSED: why}
     if tool.command is not None:
@@ -62,26 +59,9 @@ def granted(system: SystemType, name: str) -> Tool:
     return tool
 
 
-def wrong_with(tool: Tool, arguments: Mapping[str, Any]) -> str | None:
-    """What is wrong with what a tool is to be used with, if anything is: nobody is asked about that."""
-    try:
-        if tool.command is not None:
-            key_of(tool.command[0], _made(tool, arguments))
-        elif tool.query is not None:
-            tool.query.asked(arguments)
-    except (codec.BadBody, BadQuestion, BadToken) as wrong:
-        return str(wrong)
-    return None
-
-
-def _made(tool: Tool, arguments: Mapping[str, Any]) -> Command:
-    assert tool.command is not None
-    return codec.typed_whole(dict(arguments), tool.command[1])
-
-
 async def _command(tool: Tool, doors: Doors, origin: Origin, arguments: Mapping[str, Any]) -> Any:
     assert tool.command is not None
-    kind, command = tool.command[0], _made(tool, arguments)
+    kind, command = tool.command[0], tool.made(arguments)
     try:
         answer = await doors.send(kind, command, origin)
     except Unavailable:

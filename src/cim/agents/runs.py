@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cim.agents.acting import REFUSED, Doors, act, granted, wrong_with
+from cim.agents.acting import REFUSED, Doors, act, granted
 from cim.agents.journal import Journal, Run
 from cim.agents.stages import Stages
 from cim.agents.steps import Began, Step
@@ -113,7 +113,7 @@ class UnderWay:
         self._go_on()
         call, cause = self._call, self._call.cause
         used = granted(call.system, tool)
-        if used.asks and wrong_with(used, arguments) is None:
+        if used.asks and used.wrong_with(arguments) is None:
             answer, by = self._answer(step)
             if answer is None:
                 text = codec.json_bytes(arguments).decode()

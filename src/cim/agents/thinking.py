@@ -18,10 +18,10 @@ from pydantic_ai.toolsets import FunctionToolset
 from cim.agents.durable import DOING, RUNNING, THINKING, Durability, Running, Steps
 from cim.agents.journal import Replay
 from cim.agents.prompt import instructions, told
-from cim.contract import agent as contract
 from cim.contract import codec
 from cim.contract.answer import Answer
 from cim.contract.system import SystemType
+from cim.contract.tool import Tool as Granted
 from cim.domain.errors import Failure, Unavailable
 from cim.domain.record import Record
 
@@ -89,7 +89,7 @@ def _whole(answer: Answer, output: Any) -> Any:
     return output
 
 
-def _tool(granted: contract.Tool) -> Tool[None]:
+def _tool(granted: Granted) -> Tool[None]:
     async def use(**arguments: Any) -> Any:
         return RUNNING.get().steps.act(THINKING.get(), DOING.get(), granted.name, arguments)
 

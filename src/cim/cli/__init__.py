@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "rows": "print the rows of a projection, or how far each projection is",
     "ask": "ask a declared query",
     "watch": "show the entities that a question asks for, then what becomes of them",
+    "mcp": "offer a running machine to a client of the Model Context Protocol, by stdin and stdout",
     "agent": "list agents and their runs, show or replay one, say whether an agent may work",
     "log": "print the log, a message a line",
     "topology": "show what a machine is made of and how it hangs together, from its modules alone",
@@ -59,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     }
     for name, one in made.items():
         one.add_argument("--machine", metavar="DIR", help="the machine's folder")
-        if name not in ("up", "work", "keys", "provide"):
+        if name not in ("up", "work", "keys", "provide", "mcp"):
             one.add_argument("--json", action="store_true", help="print data as JSON, a line each")
         WORDS.get(name, _no_words)(one)
     return top

@@ -13,8 +13,8 @@ from cim.cli.output import print_json, print_table
 from cim.cli.place import find_machine, open_log, reach, run_until_stopped
 from cim.cli.staging import SAYINGS, say
 from cim.contract import codec
-from cim.contract.agent import Tool
 from cim.contract.composition import compose
+from cim.contract.tool import Tool
 from cim.domain.errors import CimError
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.models import Models

@@ -124,6 +124,17 @@ def _topology(command: ArgumentParser) -> None:
     )
 
 
+def _mcp(command: ArgumentParser) -> None:
+    command.add_argument("--read-only", action="store_true", help="offer queries alone, and no command")
+    command.add_argument(
+        "--tool",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="offer this one alone (or several so)",
+    )
+
+
 def _agent(command: ArgumentParser) -> None:
     command.add_argument(
         "what",
@@ -248,6 +259,7 @@ WORDS: Mapping[str, Callable[[ArgumentParser], None]] = {
     "ask": _ask,
     "watch": _watch,
     "agent": _agent,
+    "mcp": _mcp,
     "log": _log,
     "topology": _topology,
     "trace": _trace,

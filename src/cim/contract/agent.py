@@ -1,36 +1,19 @@
 """What makes a system an agent: what it thinks with, what it is told to be, and what it may do."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
-from cim.contract.answer import Answer, object_schema, read_answer
+from cim.contract.answer import Answer, read_answer
 from cim.contract.entity import EntityType
 from cim.contract.outside import outside_in
-from cim.contract.query import WAITING, QueryType
+from cim.contract.query import QueryType
+from cim.contract.tool import Tool, tool_of_command, tool_of_query
 from cim.domain.agent import Allow, Ask, Budget, Think
 from cim.domain.context import AgentDeclared
 from cim.domain.errors import Misdeclared
 from cim.domain.message import Command
-
-LONGEST_NAME = 64
-"""Characters of a tool's name, which is as much as models' makers allow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """One thing that an agent may do, granted by name: ``command``, with the entity that takes it, or
-    ``query``. ``name`` is what a model calls it by. ``asks`` says why a person is asked first; where it is
-    empty nobody is."""
-
-    name: str
-    grant: str
-    says: str
-    schema: Mapping[str, Any]
-    command: tuple[EntityType, type[Command]] | None = None
-    query: QueryType | None = None
-    asks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,51 +129,16 @@ def _tool(one: Any, entities: tuple[EntityType, ...], queries: tuple[QueryType, 
     if isinstance(one, type) and issubclass(one, Command):
         for kind in entities:
             if kind.commands.get(one.__name__) is one:
-                schema = object_schema(one)
-                return Tool(
-                    _name(kind.context, one.__name__, where),
-                    f"{kind.context}.{one.__name__}",
-                    _says(one, schema),
-                    schema,
-                    command=(kind, one),
-                )
+                return tool_of_command(kind, one, where)
         known = ", ".join(f"{kind.context}.{name}" for kind in entities for name in kind.commands) or "none"
         raise Misdeclared(
             f"{where} is granted {one.__name__}, a command of no entity here; there are: {known}"
         )
     for query in queries:
         if query.function is one:
-            schema = _question(query)
-            return Tool(
-                _name(query.owner, query.name, where), str(query), _says(one, schema), schema, query=query
-            )
+            return tool_of_query(query, where)
+    shown = getattr(one, "__qualname__", one)
     raise Misdeclared(
-        f"{where} is granted {_shown(one)}, which is no command and no query: name a command's class, or a "
+        f"{where} is granted {shown}, which is no command and no query: name a command's class, or a "
         f"function that stands under @context.query"
     )
-
-
-def _name(context: str, name: str, where: str) -> str:
-    found = f"{context}_{name}"
-    if len(found) > LONGEST_NAME:
-        raise Misdeclared(
-            f"{where}: the tool {found} has over {LONGEST_NAME} characters: models take no more"
-        )
-    return found
-
-
-def _says(one: Callable[..., Any], schema: Mapping[str, Any]) -> str:
-    return str(schema.get("description") or inspect.getdoc(one) or one.__name__)
-
-
-def _question(query: QueryType) -> dict[str, Any]:
-    """The schema of a query's own parameters: how long it waits is not a model's to say."""
-    schema = object_schema(query.question)
-    schema["properties"] = {
-        name: one for name, one in schema.get("properties", {}).items() if name not in WAITING
-    }
-    return schema
-
-
-def _shown(one: Any) -> str:
-    return str(getattr(one, "__qualname__", one))

@@ -1,0 +1,44 @@
+"""``cim mcp``: a running machine for a client of the Model Context Protocol, by stdin and stdout."""
+
+import argparse
+import importlib.util
+
+from cim.adapters.system import SystemClock, SystemEntropy
+from cim.cli.output import tell
+from cim.cli.place import find_machine, owner, reach, run_until_stopped
+from cim.contract.composition import compose
+from cim.domain.errors import CimError
+from cim.leaf.lock import find_running
+from cim.leaf.machine import Machine, load_contexts
+
+
+def run(given: argparse.Namespace) -> int:
+    """Serve until the client goes away."""
+    if importlib.util.find_spec("mcp") is None:
+        raise CimError("the protocol's SDK is not installed: install composable-information-machine[mcp]")
+    run_until_stopped(_serve(find_machine(given.machine), given))
+    return 0
+
+
+async def _serve(machine: Machine, given: argparse.Namespace) -> None:
+    from mcp.server.stdio import stdio_server  # it takes a second to load
+
+    from cim.doors.mcp import McpDoor
+
+    if find_running(machine.state) is None:
+        raise CimError(f"no leaf of machine {machine.name} runs: start one with `cim up {machine.folder}`")
+    composition = compose(load_contexts(machine, machine.modules))
+    async with reach(machine) as (client, _running):
+        door = McpDoor(
+            composition,
+            client,
+            SystemClock(),
+            SystemEntropy(),
+            owner(),
+            only=given.tool,
+            read_only=given.read_only,
+            trouble=tell,
+        )
+        server = door.server(machine.name, "1")
+        async with stdio_server() as (reader, writer):
+            await server.run(reader, writer, server.create_initialization_options())

@@ -1,0 +1,133 @@
+"""``cim mcp`` on a real machine, spoken to by the official client."""
+
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters
+
+from cim.testing.processes import Place, place
+
+MACHINE = """
+name = "desk"
+modules = ["killed_desk"]
+workers = 1
+
+[agents]
+default = { use = "killed_desk:Deterministic" }
+"""
+MODULES = Path(__file__).parents[1] / "leaf"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    scratch = tmp_path_factory.mktemp("desk")
+    folder = scratch / "machine"
+    folder.mkdir()
+    (folder / "machine.toml").write_text(MACHINE)
+    shutil.copy(MODULES / "killed_desk.py", folder)
+    with place(folder, scratch / "said") as made:
+        made.up()
+        yield made
+
+
+@asynccontextmanager
+async def client(desk: Place, *options: str) -> AsyncIterator[Client]:
+    arguments = ["-m", "cim", "mcp", "--machine", str(desk.folder), *options]
+    started = StdioServerParameters(command=sys.executable, args=arguments, env=dict(os.environ))
+    async with Client(started, read_timeout_seconds=60) as found:
+        yield found
+
+
+def text(result: Any) -> str:
+    return "".join(part.text for part in result.content)
+
+
+async def test_a_client_lists_calls_and_reads(desk: Place) -> None:
+    async with client(desk) as it:
+        tools = {tool.name: tool for tool in (await it.list_tools()).tools}
+        assert set(tools) == {
+            "killed_desk_how_many",
+            "killed_desk_Write",
+            "killed_desk_Stamp",
+            "killed_desk_Drop",
+        }
+        write = tools["killed_desk_Write"]
+        assert (write.title, write.description) == ("killed_desk.Write", "Write a letter.")
+        assert write.input_schema["required"] == ["letter", "text"]
+        assert tools["killed_desk_how_many"].annotations is not None
+        assert tools["killed_desk_how_many"].annotations.read_only_hint
+        before = (await it.call_tool("killed_desk_how_many", {})).structured_content
+        given = {"letter": "m1", "text": "Dear m1 .", "command_id": "once"}
+        first = await it.call_tool("killed_desk_Write", given)
+        again = await it.call_tool("killed_desk_Write", given)
+        assert not first.is_error
+        assert first.structured_content == again.structured_content
+        after = await it.call_tool("killed_desk_how_many", {})
+        assert before is not None
+        assert after.structured_content is not None
+        uris = {str(one.uri) for one in (await it.list_resources()).resources}
+        assert "cim://killed_desk.Letter" in uris
+        (read,) = (await it.read_resource("cim://killed_desk.Letter")).contents
+        assert '"id":"m1"' in read.text  # type: ignore[union-attr]
+        assert "Dear m1 ." in read.text  # type: ignore[union-attr]
+        said = await it.get_prompt("language")
+        assert "stamp: The mark on what was read." in said.messages[0].content.text  # type: ignore[union-attr]
+        assert "Letter: A letter that came in." in said.messages[0].content.text  # type: ignore[union-attr]
+    log = [one for one in desk.cim("log", "--json").data if one["subject"] == "evt.killed_desk.Letter.m1"]
+    assert [(one["id"], one["owner"][:7]) for one in log] == [("once", "person:")]
+
+
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("killed_desk_Burn", {}, "there is no tool 'killed_desk_Burn' here; there are: killed_desk_how_many"),
+    ("x" * 100_000, {}, "there is no tool 'xxx"),
+    ("killed_desk_Write", {"letter": "a"}, "missing required field `text`"),
+    ("killed_desk_Write", {"letter": "a", "text": "b", "more": 1}, "no field 'more'"),
+    ("killed_desk_Write", {"letter": "a.b", "text": ""}, "outside A-Z"),
+    ("killed_desk_Write", {"letter": "*", "text": ""}, "outside A-Z"),
+    ("killed_desk_Write", {"letter": "a", "text": "b", "command_id": "a b"}, "the command's id"),
+    ("killed_desk_how_many", {"what": 1}, "what"),
+]
+
+
+async def test_what_cannot_be_done_is_an_error_that_says_so(desk: Place) -> None:
+    async with client(desk) as it:
+        for tool, arguments, said in WRONG:
+            result = await it.call_tool(tool, arguments)
+            assert result.is_error
+            assert said in text(result)
+        assert not (await it.call_tool("killed_desk_how_many", {})).is_error, "it goes on"
+
+
+async def test_a_rejection_and_a_million_characters(desk: Place) -> None:
+    async with client(desk) as it:
+        assert not (await it.call_tool("killed_desk_Stamp", {"letter": "s1"})).is_error
+        again = await it.call_tool("killed_desk_Stamp", {"letter": "s1"})
+        assert again.is_error
+        assert "refused: it has a stamp" in text(again)
+        assert not (await it.call_tool("killed_desk_Drop", {"paper": "p", "text": "x" * 1_000_000})).is_error
+        with pytest.raises(Exception, match="there is no resource cim://nothing here"):
+            await it.read_resource("cim://nothing")
+
+
+async def test_what_is_not_offered_is_not_there(desk: Place) -> None:
+    async with client(desk, "--read-only") as it:
+        assert [tool.name for tool in (await it.list_tools()).tools] == ["killed_desk_how_many"]
+        assert (await it.call_tool("killed_desk_Write", {"letter": "a", "text": ""})).is_error
+    async with client(desk, "--tool", "killed_desk.Stamp") as it:
+        assert [tool.name for tool in (await it.list_tools()).tools] == ["killed_desk_Stamp"]
+        assert (await it.call_tool("killed_desk_how_many", {})).is_error
+
+
+def test_what_cannot_be_offered_is_refused_by_name(desk: Place, tmp_path: Path) -> None:
+    none = desk.cim("mcp", "--tool", "killed_desk.Burn")
+    assert (none.code, "there is no tool killed_desk.Burn to offer" in none.err) == (1, True)
+    (tmp_path / "machine.toml").write_text('name = "still"\nmodules = []\n')
+    still = desk.cim("mcp", "--machine", str(tmp_path))
+    assert (still.code, "no leaf of machine still runs" in still.err) == (1, True)

@@ -81,8 +81,8 @@ def test_a_replay_asks_nobody_and_comes_to_the_same() -> None:
 def test_each_use_of_what_it_thinks_with_counts_its_own_steps() -> None:
     steps = InMemory()
     assert made(SORT, Script("of love", {}), InMemory()) is None
-    made(SORT, Script("of love", (Topic("love"),)), steps)
-    assert [(one.think, one.number) for one in steps.steps] == [(0, 0), (1, 0)]
+    made(SORT, Script("of love", {"Topic": {"topic": 5}}, (Topic("love"),)), steps)
+    assert [(one.think, one.number) for one in steps.steps] == [(0, 0), (1, 0), (1, 1)]
 
 
 def test_a_run_that_asks_something_else_than_before_is_not_made() -> None:

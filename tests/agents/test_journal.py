@@ -19,9 +19,9 @@ from cim.testing.clock import HandClock
 
 REF = Ref("letters", "judge", "f00d")
 LETTER = Ref("letters", "Letter", "l1")
-BEGAN = Began("letters.judge", "1a2b", LETTER.events, "model", '{"letter":{"text":"Dear Ada"}}')
+BEGAN = Began("letters.judge", "1a2b", LETTER.events, "model", '{"letter":{"text":"Dear Lovelace"}}')
 CAUSE = Origin.root("cause", "person:ada")
-STEP = Step(0, 0, MODEL, "d0", '"asked of Ada"', '"said of Ada"', 10, 2, 1.5)
+STEP = Step(0, 0, MODEL, "d0", '"asked of Lovelace"', '"said of Lovelace"', 10, 2, 1.5)
 NEXT = replace(STEP, number=1, what="letters_Burn", digest="d1")
 ADA, BOB = Ref("letters", "Person", "ada"), Ref("letters", "Person", "bob")
 
@@ -87,7 +87,7 @@ async def test_what_it_says_of_two_persons_is_erased_with_either(erased: Ref) ->
     await one.recall()
     await one.note(STEP)
     commits = [commit async for commit in log.read(">")]
-    assert not any(b"Ada" in commit.body for commit in commits)
+    assert not any(b"Lovelace" in commit.body for commit in commits)
     assert persons_in(commits[1].body) == {"letters.Person.bob"}
     assert (await journal(log, ADA, BOB, sealing=sealing).recall()) == (BEGAN, [STEP])
     keys.destroy(f"letters.Person.{erased.id}")

@@ -113,5 +113,7 @@ async def test_what_was_spent_today_counts_whoever_asks_and_tomorrow_is_another_
         assert one.closed(JUDGE) == closed
         assert one.closed("letters.sort") is None
     await clock.sleep(24 * 3600)
-    for one in (read, followed):
+    anew = Spending({JUDGE: budget}, clock)
+    await anew.read(log, SYSTEMS.values())
+    for one in (read, followed, anew):
         assert (one.closed(JUDGE) is None) is (budget != Daily(requests=0))

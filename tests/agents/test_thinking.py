@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
 
-from cim import Failure, Unavailable
+from cim import Budget, Failure, Unavailable
 from cim.agents.thinking import Thinking, run
 from cim.contract.system import SystemType
 from cim.testing.thinking import InMemory, Killed, Line, Script
@@ -135,6 +135,17 @@ def test_a_budget_counts_what_was_spent_before_a_crash() -> None:
     with pytest.raises(Failure, match="request_limit of 4"):
         made(JUDGE, script, steps)
     assert script.requests == 4
+
+
+def test_a_budget_is_of_the_whole_run_and_not_of_each_thought() -> None:
+    many = Script("of love", *({"Topic": {"topic": 5}},) * 2, (Topic("love"),))
+    assert made(SORT, many, InMemory()) == Topic("love")
+    assert SORT.agent is not None
+    tight = replace(SORT, agent=replace(SORT.agent, budget=Budget(requests=1)))
+    script = Script("of love", (Topic("love"),))
+    with pytest.raises(Failure, match="request_limit of 1"):
+        made(tight, script, InMemory())
+    assert script.requests == 1
 
 
 def test_what_a_tool_refuses_is_told_to_the_model() -> None:

@@ -1,5 +1,6 @@
 """A run that asks a person first: it waits over restarts, and goes on once by the answer to that run."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -106,7 +107,10 @@ async def test_of_two_answers_the_first_counts(start: Start, monkeypatch: pytest
     said: list[bool] = []
     run = process.schedule._runner.run
 
+    both = asyncio.Event()
+
     async def told(system: Any, given: Any, place: Any, call: Call) -> Any:
+        await both.wait()
         wait = call.entity.waits[SYSTEM]
         assert wait.answer is not None
         said.append(wait.answer.granted)
@@ -115,5 +119,6 @@ async def test_of_two_answers_the_first_counts(start: Start, monkeypatch: pytest
     monkeypatch.setattr(process.schedule._runner, "run", told)
     await answer(process, begun[0], granted=False)
     await answer(process, begun[0], granted=True, id="a2")
+    both.set()
     await process.idle()
     assert said == [False]

@@ -5,7 +5,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from cim.contract import codec
@@ -17,16 +16,15 @@ from cim.contract.subjects import BadToken, Ref, parse_stored
 from cim.contract.system import STATE, ComponentType, component_key, component_shapes
 from cim.domain.component import Failed
 from cim.domain.errors import CimError
-from cim.log.asking import answered, proposed
 from cim.log.chain import Head
 from cim.log.erasure import erased
 from cim.log.release import released
-from cim.log.retry import retried
 from cim.log.sealing import Sealing, holds_sealed, persons_in
 from cim.ports.index import Standing
 from cim.world.correction import corrected, derived_of
 from cim.world.entities import Entities
-from cim.world.entity import Again, Cell, Correction, Entity, Run, Step, Wait, cell
+from cim.world.entity import Cell, Correction, Entity, Run, Step, cell
+from cim.world.entries import is_entry
 from cim.world.events import events_in
 from cim.world.relations import Relations
 
@@ -271,7 +269,7 @@ class World:
 
     def _fold(self, entity: Entity, commit: Commit) -> None:
         head = entity.heads.get(commit.subject, Head()).advance(commit)
-        if released(commit) is not None or self._forgets(commit) or _is_entry(entity, commit):
+        if released(commit) is not None or self._forgets(commit) or is_entry(entity, commit):
             entity.heads[commit.subject] = head
             return
         _, owner = parse_stored(commit.subject)
@@ -380,42 +378,6 @@ def _components(
             yield from shapes.plain(item)
         except UnknownShape as error:
             raise CimError(f"sequence {commit.sequence}: component {error}") from error
-
-
-def _is_entry(entity: Entity, commit: Commit) -> bool:
-    """Whether a commit says of a run that it may be made again, that it asks a person, or the answer."""
-    return _tries_again(entity, commit) or _asks(entity, commit) or _answers(entity, commit)
-
-
-def _asks(entity: Entity, commit: Commit) -> bool:
-    """Whether a commit says that a run waits for a person."""
-    said = proposed(commit)
-    if said is None:
-        return False
-    entity.waits[said.system] = Wait(said, commit.origin)
-    return True
-
-
-def _answers(entity: Entity, commit: Commit) -> bool:
-    """Whether a commit is a person's answer to a run. To another run it says nothing any more."""
-    said = answered(commit)
-    if said is None:
-        return False
-    wait = entity.waits.get(said.system)
-    if wait is not None and wait.proposed.run == said.run and wait.answer is None:
-        entity.waits[said.system] = replace(wait, answer=said, by=commit.origin.owner)
-    return True
-
-
-def _tries_again(entity: Entity, commit: Commit) -> bool:
-    """Whether a commit says that a failed run may be made again. Of another run it says nothing any more."""
-    said = retried(commit)
-    if said is None:
-        return False
-    run = entity.runs.get(said.system)
-    if run is not None and run.failed and run.again is None:
-        entity.runs[said.system] = replace(run, again=Again(commit.number, commit.origin))
-    return True
 
 
 def ref_of(subject: str) -> Ref:

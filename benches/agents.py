@@ -6,6 +6,7 @@ same on every side. Its rival is the library alone (`pydantic-ai`), which keeps 
 
 import argparse
 import asyncio
+import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -79,8 +80,8 @@ def main() -> None:
         write_section("Agents", COMMAND, notes, body)
 
 
-def measure(runs: int) -> Found:
-    """All of it; ``runs`` of the small agent."""
+def measure(runs: int, every: int = 1) -> Found:
+    """All of it; ``runs`` of the small agent, and the large one killed behind ``every`` so manieth step."""
     with progress() as bar:
         task = bar.add_task("agents", total=5)
 
@@ -92,7 +93,7 @@ def measure(runs: int) -> Found:
         engine = done(_timed(runs, _engine()))
         rate = done(asyncio.run(_on_a_leaf(runs)))
         first, again = done(_replayed())
-        killed, repeated = done(_crashed())
+        killed, repeated = done(_crashed(every))
     return Found(bare, engine, rate, again, first, killed, repeated)
 
 
@@ -145,6 +146,8 @@ async def _on_a_leaf(runs: int) -> float:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "machine.toml").write_text(MACHINE)
+        # Its workers find the module there, from wherever this is run.
+        shutil.copy(Path(__file__).with_name("agents_desk.py"), folder)
         async with leaf(load_machine(folder), lambda text: None) as up:
             node = up.node
             kind = node.composition.entities["agents_desk", "Letter"]
@@ -179,12 +182,11 @@ def _replayed() -> tuple[float, float]:
     return first, again
 
 
-def _crashed() -> tuple[int, int]:
+def _crashed(every: int) -> tuple[int, int]:
     """A run that is killed behind each of its steps: how often, and how many steps were made twice."""
-    thinks, steps, model = _thinks("ponder"), InMemory(), 0
-    killed = 0
+    thinks, steps, killed = _thinks("ponder"), InMemory(), 0
     while True:
-        steps.after = len(steps.steps) + 1
+        steps.after = len(steps.steps) + every
         if steps.after > STEPS:
             steps.after = None
         try:
@@ -192,8 +194,7 @@ def _crashed() -> tuple[int, int]:
             break
         except Killed:
             killed += 1
-    model = len(steps.steps)
-    return killed, model - len({(one.think, one.number) for one in steps.steps})
+    return killed, len(steps.steps) - len({(one.think, one.number) for one in steps.steps})
 
 
 def report(found: Found) -> str:

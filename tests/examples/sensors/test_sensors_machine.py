@@ -85,12 +85,12 @@ def test_what_a_room_bears_is_held_against_what_its_sensors_tell(machine: Place)
 
 async def test_who_joins_to_read_ends_nothing_and_the_next_leaf_does(machine: Place) -> None:
     leaf = machine.up()
-    send(machine, "sensors.Install", "room=attic", "holds=4")
+    send(machine, "sensors.Install", "room=attic", "holds=10")
     measured = datetime.now(UTC)
     send(machine, "sensors.Measure", "celsius=35", f"at={measured.isoformat()}")
     becomes(machine, Reading={"celsius": 35.0, "room": "attic"})
     leaf.kill()
-    end = measured + timedelta(seconds=4)
+    end = measured + timedelta(seconds=10)
     wait_until(lambda: datetime.now(UTC) > end, "the reading holds no more")
     async with joined(load_machine(machine.folder)) as node:
         before = node.world.sequence

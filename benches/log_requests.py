@@ -105,8 +105,8 @@ async def ours(client: Client) -> None:
     world = World(composition)
     door = CommandDoor(composition, Actors(composition, log, clock, SOURCE), world)
     following = asyncio.create_task(consume(log, clock, 0, world.take))
-    await door.serve(client, print)
-    await until_told()
+    async with door.serve(client, print):
+        await until_told()
     following.cancel()
 
 

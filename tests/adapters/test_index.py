@@ -55,6 +55,19 @@ async def test_what_is_under_way_is_written_before_it_is_closed(file: Path) -> N
     await under_way
 
 
+async def test_who_asks_after_the_end_is_told_so_and_nothing_is_thrown_away(file: Path) -> None:
+    with closing(SqliteIndex(file)) as index:
+        await write(index, row("a", 1), sequence=1)
+    for ask in (index.standing, index.count, lambda: index.find(Ref("other", "Kind", "a"))):
+        with pytest.raises(CimError, match="was closed: its leaf has ended here") as told:
+            ask()
+        assert not isinstance(told.value, IndexRuined)
+    with pytest.raises(CimError, match="was closed"):
+        index.write([row("b", 2)], {}, at(2))
+    with closing(SqliteIndex(file)) as again:
+        assert again.standing() == at(1)
+
+
 async def test_a_write_is_there_as_a_whole_or_not_at_all(file: Path, index: SqliteIndex) -> None:
     await write(index, row("a", 1), sequence=1)
     twice = [row("b", 2), row("b", 3, of=NOTE)]  # one name, two entities

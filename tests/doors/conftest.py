@@ -122,7 +122,7 @@ async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
 
 
 @pytest.fixture
-async def serving(doors: Doors) -> Doors:
+async def serving(doors: Doors) -> AsyncIterator[Doors]:
     """The same with its door for commands open on NATS."""
-    await doors.commands.serve(doors.leaf.client, doors.trouble.append)
-    return doors
+    async with doors.commands.serve(doors.leaf.client, doors.trouble.append):
+        yield doors

@@ -61,10 +61,10 @@ async def opened(doors: Doors, clock: Clock | None = None) -> AsyncIterator[Leaf
         connect(doors.leaf.server.url, doors.leaf.user, "the door") as client,
         running(asyncio.create_task(consume(doors.log, SystemClock(), 0, world.take))),
         running(asyncio.create_task(found.door.run())),
-    ):
-        await QueryDoor(doors.composition, world, answers, None, found.door).serve(
+        QueryDoor(doors.composition, world, answers, None, found.door).serve(
             client, (MACHINE,), doors.trouble.append
-        )
+        ),
+    ):
         yield found
 
 

@@ -1,5 +1,6 @@
 """The door for queries: each question is answered, and what is wrong with it is named."""
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,10 +24,10 @@ async def ask(doors: Doors, subject: str, content: bytes = b"") -> dict[str, Any
     return msgspec.json.decode(message.data, type=dict[str, Any])
 
 
-async def open_queries(doors: Doors, live: Any = None) -> None:
+def open_queries(doors: Doors, live: Any = None) -> AbstractAsyncContextManager[None]:
     answers = Answers({}, SqliteRows(Path("nowhere")), doors.log.last, SystemClock(), 5.0)
     door = QueryDoor(doors.composition, doors.world, answers, live)
-    await door.serve(doors.leaf.client, (MACHINE, "notes"), doors.trouble.append)
+    return door.serve(doors.leaf.client, (MACHINE, "notes"), doors.trouble.append)
 
 
 class Failing:
@@ -39,11 +40,11 @@ class Failing:
 
 
 async def test_the_world_tells_where_it_stands(serving: Doors) -> None:
-    await open_queries(serving)
-    before = await ask(serving, "qry.cim.world.test")
-    await write(serving, A, "id-1")
-    await serving.world.reached(1)
-    after = await ask(serving, "qry.cim.world.test")
+    async with open_queries(serving):
+        before = await ask(serving, "qry.cim.world.test")
+        await write(serving, A, "id-1")
+        await serving.world.reached(1)
+        after = await ask(serving, "qry.cim.world.test")
     assert (before["sequence"], after["sequence"]) == (0, 1)
     assert after["digest"] != before["digest"]
     assert after["fingerprint"] == await serving.world.fingerprint()
@@ -58,14 +59,14 @@ async def test_the_world_tells_where_it_stands(serving: Doors) -> None:
     ],
 )
 async def test_a_question_that_cannot_be_answered_is_told(doors: Doors, subject: str, error: str) -> None:
-    await open_queries(doors)
-    assert error in (await ask(doors, subject))["error"]
+    async with open_queries(doors):
+        assert error in (await ask(doors, subject))["error"]
     assert doors.trouble == []
 
 
 async def test_an_exception_inside_an_answer_is_answered_and_told(doors: Doors) -> None:
-    await open_queries(doors, cast("LiveQueries", Failing()))
-    answer = await ask(doors, "qry.notes.board.test")
+    async with open_queries(doors, cast("LiveQueries", Failing())):
+        answer = await ask(doors, "qry.notes.board.test")
     assert answer == {"error": "the machine failed on it: KeyError: 'notes.board'"}
     assert doors.trouble == ["qry.notes.board.test: KeyError: 'notes.board'"]
 
@@ -74,5 +75,5 @@ async def test_an_answer_that_is_too_large_is_told_as_such(doors: Doors) -> None
     async def answer(request: Request) -> dict[str, Any]:
         return {"rows": "x" * doors.leaf.client.max_payload}
 
-    await serve(doors.leaf.client, "qry.>", answer, doors.trouble.append)
-    assert "fit in a message: ask for less" in (await ask(doors, "qry.notes.board.test"))["error"]
+    async with serve(doors.leaf.client, "qry.>", answer, doors.trouble.append):
+        assert "fit in a message: ask for less" in (await ask(doors, "qry.notes.board.test"))["error"]

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import AsyncExitStack
 
 import pytest
 from nats.aio.msg import Msg
@@ -50,13 +51,16 @@ async def test_nobody_who_takes_it_is_told_by_name(doors: Doors) -> None:
 
 
 async def test_a_leaf_that_opens_meanwhile_takes_it(doors: Doors) -> None:
-    class Opening(SystemClock):
-        """Whoever waits for the next try finds the door open."""
+    async with AsyncExitStack() as stack:
 
-        async def sleep(self, seconds: float) -> None:
-            await doors.commands.serve(doors.leaf.client, doors.trouble.append)
+        class Opening(SystemClock):
+            """Whoever waits for the next try finds the door open."""
 
-    assert (await sent(doors, clock=Opening()))["sequence"] == 1
+            async def sleep(self, seconds: float) -> None:
+                door = doors.commands.serve(doors.leaf.client, doors.trouble.append)
+                await stack.enter_async_context(door)
+
+        assert (await sent(doors, clock=Opening()))["sequence"] == 1
 
 
 async def test_what_is_too_large_is_told_before_it_is_sent(serving: Doors) -> None:

@@ -43,8 +43,8 @@ async def _ask(machine: Machine, given: argparse.Namespace) -> Mapping[str, Any]
         # No leaf runs: the rows are folded here, up to the log's end, and the question is answered here.
         async with join(machine, client, composition, (), tell, (), composition.projections) as node:
             await node.folded()
-            await QueryDoor(composition, node.world, node.answers).serve(client, (kind.owner,), tell)
-            return await ask_query(client, clock, given.query, question, "cli")
+            async with QueryDoor(composition, node.world, node.answers).serve(client, (kind.owner,), tell):
+                return await ask_query(client, clock, given.query, question, "cli")
 
 
 def _query(composition: Composition, name: str) -> QueryType:

@@ -20,8 +20,8 @@ news = Console(stderr=True, highlight=False)
 
 
 def tell(text: str) -> None:
-    """Say something that happened to whoever watches."""
-    news.print(text, style="dim", markup=False)
+    """Say something that happened to whoever watches; in a file it is one line, which can be searched."""
+    news.print(text, style="dim", markup=False, soft_wrap=not news.is_terminal)
 
 
 def print_json(data: Any) -> None:

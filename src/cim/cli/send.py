@@ -55,8 +55,8 @@ async def _send(machine: Machine, given: argparse.Namespace) -> dict[str, Any]:
             deciding(node, tell) as actors,
             background(keep_head(node.world, machine.state, clock, tell)),
         ):
-            await CommandDoor(composition, actors, node.world).serve(client, tell)
-            answer = dict(await sending)
+            async with CommandDoor(composition, actors, node.world).serve(client, tell):
+                answer = dict(await sending)
             await node.folded()
             return answer
 

@@ -66,8 +66,8 @@ async def _watch(machine: Machine, asked: dict[str, Any], given: argparse.Namesp
         composition = compose(load_contexts(machine, machine.modules))
         async with join(machine, client, composition, (), tell) as node:
             door = LiveDoor(composition, node.world, publisher(client, tell), SystemClock(), tell)
-            await QueryDoor(composition, node.world, node.answers, None, door).serve(client, (MACHINE,), tell)
-            async with background(door.run()):
+            queries = QueryDoor(composition, node.world, node.answers, None, door)
+            async with queries.serve(client, (MACHINE,), tell), background(door.run()):
                 await _print_all(client, asked, given)
 
 

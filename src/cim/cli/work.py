@@ -53,9 +53,9 @@ async def _work(machine: Machine, modules: tuple[str, ...], only: str | None, le
     async with (
         connect(running.url, user, f"work of {machine.name}", tell) as client,
         join(machine, client, composition, systems, tell, modules, projections) as node,
+        serve_runs(client, node.schedule, SystemEntropy().new_id(), tell, node.left_alone),
+        QueryDoor(composition, node.world, node.answers).serve(client, sorted(brought), tell),
     ):
-        await serve_runs(client, node.schedule, SystemEntropy().new_id(), tell, node.left_alone)
-        await QueryDoor(composition, node.world, node.answers).serve(client, sorted(brought), tell)
         print(f"joined machine {machine.name} with {', '.join(map(str, parts))}", flush=True)
         await _catch_up(node)
         if not leave:

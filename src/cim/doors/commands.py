@@ -1,6 +1,7 @@
 """The door for commands: known? well-formed? allowed? Then to the entity, and an answer in any case."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from itertools import islice
 from typing import Any
 
@@ -40,9 +41,9 @@ class CommandDoor:
         self._hindrance = hindrance
         self._taken: dict[str, Ref] = {}
 
-    async def serve(self, client: Client, trouble: Callable[[str], None]) -> None:
-        """Answer requests on ``cmd.>`` from now on."""
-        await serve(client, "cmd.>", self._answer, trouble)
+    def serve(self, client: Client, trouble: Callable[[str], None]) -> AbstractAsyncContextManager[None]:
+        """Answer requests on ``cmd.>`` until the block ends."""
+        return serve(client, "cmd.>", self._answer, trouble)
 
     async def _answer(self, request: Request) -> dict[str, Any]:
         ref, name, _sender = parse_command(request.subject)

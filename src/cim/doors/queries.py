@@ -1,7 +1,8 @@
 """The door for queries: a projection's rows, declared queries, views, and the machine's own ``cim.world``,
 ``cim.live`` and ``cim.taken``."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from nats.aio.client import Client
@@ -33,8 +34,11 @@ class QueryDoor:
         self._projections = {str(kind): kind for kind in composition.projections}
         self._queries = {str(kind): kind for kind in composition.queries}
 
-    async def serve(self, client: Client, contexts: Iterable[str], trouble: Callable[[str], None]) -> None:
-        """Answer requests on ``qry.<context>.>`` from now on, for each of these contexts.
+    @asynccontextmanager
+    async def serve(
+        self, client: Client, contexts: Iterable[str], trouble: Callable[[str], None]
+    ) -> AsyncIterator[None]:
+        """Answer requests on ``qry.<context>.>``, for each of these contexts, until the block ends.
 
         Who asks another context hears at once that nobody answers; so each process answers for its own.
         """
@@ -42,8 +46,10 @@ class QueryDoor:
         async def answer(request: Request) -> dict[str, Any]:
             return await self._answer(request.subject, request.body, client.max_payload)
 
-        for context in contexts:
-            await serve(client, f"qry.{context}.>", answer, trouble)
+        async with AsyncExitStack() as doors:
+            for context in contexts:
+                await doors.enter_async_context(serve(client, f"qry.{context}.>", answer, trouble))
+            yield
 
     async def _answer(self, subject: str, body: bytes, room: int) -> dict[str, Any]:
         name, sender = parse_query(subject)

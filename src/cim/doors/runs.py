@@ -4,7 +4,7 @@ hears of those that joined with modules of their own, too."""
 import asyncio
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import msgspec
@@ -77,21 +77,21 @@ def at_work(schedule: Schedule, alone: Iterable[LeftAlone] = ()) -> AtWork:
     return AtWork(os.getpid(), systems, done, of, left, most, trying, tuple(alone), versions, schedule.closed)
 
 
-async def serve_runs(
+def serve_runs(
     client: Client,
     schedule: Schedule,
     id: str,
     trouble: Callable[[str], None],
     alone: Callable[[], Iterable[LeftAlone]] = tuple,
-) -> None:
-    """Tell whoever asks, from now on; ``id`` is this process's alone, ``alone`` says which bindings it leaves
-    alone."""
+) -> AbstractAsyncContextManager[None]:
+    """Tell whoever asks, until the block ends; ``id`` is this process's alone, ``alone`` says which bindings
+    it leaves alone."""
 
     async def answer(request: Request) -> dict[str, Any]:
         told: dict[str, Any] = msgspec.to_builtins(at_work(schedule, alone()))
         return told
 
-    await serve(client, runs("*"), answer, trouble, queue=id)
+    return serve(client, runs("*"), answer, trouble, queue=id)
 
 
 async def ask_runs(client: Client, sender: str, leaf: int) -> list[AtWork]:

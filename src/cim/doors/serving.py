@@ -1,8 +1,8 @@
 """Answering requests side by side: one that waits must not hold up the others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,15 +32,25 @@ Trouble = Callable[[str], None]
 QUEUE = "door"
 
 
-async def serve(client: Client, subject: str, answer: Answer, trouble: Trouble, queue: str = QUEUE) -> None:
-    """Answer requests on a subject from now on, each in a task of its own, and in any case, until ``client``
-    is closed. Of all who serve it under one ``queue`` one answers.
+@asynccontextmanager
+async def serve(
+    client: Client, subject: str, answer: Answer, trouble: Trouble, queue: str = QUEUE
+) -> AsyncIterator[None]:
+    """Answer requests on a subject, each in a task of its own, and in any case, until the block ends. Of all
+    who serve it under one ``queue`` one answers.
+
+    What is under way at the end is given up without an answer: whoever asked repeats, and another process may
+    be there for it, where this one's world is kept no more.
 
     An error is answered as ``{"error": TEXT}``, with ``"again": true`` where the log was not reached
     and the same request may be granted later. What a module's code raises is told to ``trouble``, too.
     """
     door = _Door(lean_of(client), subject, answer, trouble, queue)
     await door.open()
+    try:
+        yield
+    finally:
+        await door.close()
 
 
 def publisher(client: Client, trouble: Trouble) -> Callable[[str, bytes], Awaitable[None]]:
@@ -65,7 +75,8 @@ class _Door:
         self._queue = queue
         self._tasks: set[asyncio.Task[None]] = set()
         self._wire: Wire | None = None
-        self._hears = False
+        self._number = 0
+        self._hears = self._ended = False
 
     async def open(self) -> None:
         """Begin to hear; tried until it succeeds or the general connection is closed."""
@@ -74,10 +85,20 @@ class _Door:
                 break
             with suppress(LinkLost):
                 self._wire = await self._lean.wire()
-                await self._wire.serve(self, self._subject, self._queue)
+                self._number = await self._wire.serve(self, self._subject, self._queue)
                 self._hears = True
                 break
             await asyncio.sleep(delay)
+
+    async def close(self) -> None:
+        """Hear no more, and give up what is under way."""
+        self._ended = True
+        if self._wire is not None and self._hears:
+            self._wire.hush(self._number)
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
 
     def take(self, subject: str, reply: str, block: bytes, body: bytes) -> None:
         """See :class:`cim.adapters.nats.wire.Listener`."""
@@ -90,7 +111,7 @@ class _Door:
 
     def lose(self) -> None:
         """See :class:`cim.adapters.nats.wire.Listener`."""
-        if self._hears:  # or it is being opened
+        if self._hears and not self._ended:  # or it is being opened
             self._hears = False
             self._run(self.open())
 

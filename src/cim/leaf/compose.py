@@ -269,12 +269,9 @@ async def _doors(
         link=lambda: lean.opened,
         clock=clock,
     )
-    await commands.serve(node.client, tell)
     watched = LiveDoor(node.composition, node.world, publish, clock, tell)
     queries = QueryDoor(node.composition, node.world, node.answers, live, watched)
     contexts = (MACHINE, *(context.name for context in node.composition.contexts))
-    await queries.serve(node.client, contexts, tell)
-    await serve_runs(node.client, node.schedule, entropy.new_id(), tell, node.left_alone)
     page = PageDoor(
         page=Page(node.machine.name, "", running.websocket_ports, views, upload(node.composition)),
         sessions=PageSessions(ground.keys, tuple(views), clock),
@@ -285,11 +282,16 @@ async def _doors(
         entropy=entropy,
         trouble=tell,
     )
-    async with background(
-        live.run(),
-        watched.run(),
-        _serve(page, listening),
-        keep_head(node.world, node.machine.state, clock, tell),
+    async with (
+        commands.serve(node.client, tell),
+        queries.serve(node.client, contexts, tell),
+        serve_runs(node.client, node.schedule, entropy.new_id(), tell, node.left_alone),
+        background(
+            live.run(),
+            watched.run(),
+            _serve(page, listening),
+            keep_head(node.world, node.machine.state, clock, tell),
+        ),
     ):
         yield
 

@@ -161,16 +161,17 @@ class Wire(asyncio.Protocol):
         inbox = f"_INBOX.{secrets.token_hex(11)}"
         return self._subscribe(listener, inbox), inbox
 
-    async def serve(self, listener: Listener, subject: str, queue: str) -> None:
+    async def serve(self, listener: Listener, subject: str, queue: str) -> int:
         """Tell ``listener`` what comes to a subject, as one of all who serve it by this queue; the server has
-        heard of it when this ends. Raises :class:`LinkLost`."""
-        self._subscribe(listener, f"{subject} {queue}")
+        heard of it when this ends. Returns a number for :meth:`hush`. Raises :class:`LinkLost`."""
+        number = self._subscribe(listener, f"{subject} {queue}")
         if self.closed:
             raise LinkLost(f"{subject}: the connection is closed")
         self._serves = True
         if self._watch is None:
             self._watch = self._loop.call_later(_LOOK, self._look)
         await self._ping()
+        return number
 
     def _ping(self) -> "asyncio.Future[None]":
         heard: asyncio.Future[None] = self._loop.create_future()

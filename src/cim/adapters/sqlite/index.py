@@ -71,6 +71,7 @@ class SqliteIndex:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._ruin: IndexRuined | None = None
+        self._closed = False
         self._thread = ThreadPoolExecutor(1, "index")
         self._open()
 
@@ -80,8 +81,9 @@ class SqliteIndex:
         return None
 
     def find(self, ref: Ref) -> Row | None:
+        self._check()
         kind = self._numbers.get((ref.context, ref.entity))
-        if kind is None and self._ruin is None:
+        if kind is None:
             return None
         found = self._rows(f"{_ROW} WHERE kind = ? AND id = ?", kind, _bytes(ref.id))
         return found[0] if found else None
@@ -157,6 +159,7 @@ class SqliteIndex:
         self._open()
 
     def close(self) -> None:
+        self._closed = True
         self._thread.shutdown()
         self._shut()
 
@@ -187,6 +190,8 @@ class SqliteIndex:
         self._shape_numbers[shape] = number
 
     def _check(self) -> None:
+        if self._closed:  # what it holds is sound: nobody throws it away for that
+            raise CimError(f"{self._path} was closed: its leaf has ended here")
         if self._ruin is not None:
             raise self._ruin
 

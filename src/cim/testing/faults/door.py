@@ -28,8 +28,8 @@ async def main(folder: Path, urls: str) -> None:
         join(machine, client, composition, (), tell) as node,
     ):
         actors = Actors(composition, node.log, clock, machine.source)
-        await CommandDoor(composition, actors, node.world).serve(client, tell)
-        await asyncio.get_running_loop().create_future()
+        async with CommandDoor(composition, actors, node.world).serve(client, tell):
+            await asyncio.get_running_loop().create_future()
 
 
 if __name__ == "__main__":

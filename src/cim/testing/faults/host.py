@@ -55,11 +55,14 @@ async def main(folder: Path, member: Member) -> None:
                     projections=composition.projections,
                 ) as node:
                     actors = Actors(composition, node.log, clock, machine.source, sealing=node.sealing)
-                    await CommandDoor(composition, actors, node.world).serve(client, tell)
+                    commands = CommandDoor(composition, actors, node.world)
                     queries = QueryDoor(composition, node.world, node.answers)
-                    await queries.serve(client, (MACHINE, *machine.modules), tell)
-                    lock.announce(LeafAddress(os.getpid(), server.url, (), "", user.jwt, user.seed))
-                    await asyncio.get_running_loop().create_future()
+                    async with (
+                        commands.serve(client, tell),
+                        queries.serve(client, (MACHINE, *machine.modules), tell),
+                    ):
+                        lock.announce(LeafAddress(os.getpid(), server.url, (), "", user.jwt, user.seed))
+                        await asyncio.get_running_loop().create_future()
         finally:
             await server.stop()
 

@@ -348,3 +348,14 @@ async def test_who_serves_is_heard_of_at_once(leaf: BareLeaf) -> None:
     assert await asking.ask("echo.a", b"", b"back") == (b"", b"back")
     asking.close()
     serving.close()
+
+
+async def test_who_gives_up_before_the_server_has_heard_of_it_serves_nothing(leaf: BareLeaf) -> None:
+    wire = await Wire.open(leaf.server.url, leaf.user, "door")
+    opening = asyncio.create_task(wire.serve(Heard(), "echo.>", "echoes"))
+    await asyncio.sleep(0)  # it is asked for, and not answered yet
+    opening.cancel()
+    await asyncio.wait([opening])
+    with pytest.raises(NobodyThere):
+        await wire.ask("echo.a", b"", b"")
+    wire.close()

@@ -76,7 +76,7 @@ class _Door:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wire: Wire | None = None
         self._number = 0
-        self._hears = self._ended = False
+        self._hears = False
 
     async def open(self) -> None:
         """Begin to hear; tried until it succeeds or the general connection is closed."""
@@ -92,9 +92,9 @@ class _Door:
 
     async def close(self) -> None:
         """Hear no more, and give up what is under way."""
-        self._ended = True
         if self._wire is not None and self._hears:
             self._wire.hush(self._number)
+            self._hears = False
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
@@ -111,7 +111,7 @@ class _Door:
 
     def lose(self) -> None:
         """See :class:`cim.adapters.nats.wire.Listener`."""
-        if self._hears and not self._ended:  # or it is being opened
+        if self._hears:  # or it is being opened
             self._hears = False
             self._run(self.open())
 

@@ -170,7 +170,11 @@ class Wire(asyncio.Protocol):
         self._serves = True
         if self._watch is None:
             self._watch = self._loop.call_later(_LOOK, self._look)
-        await self._ping()
+        try:
+            await self._ping()
+        except BaseException:  # nobody knows the number
+            self.hush(number)
+            raise
         return number
 
     def _ping(self) -> "asyncio.Future[None]":

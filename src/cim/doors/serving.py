@@ -94,7 +94,6 @@ class _Door:
         """Hear no more, and give up what is under way."""
         if self._wire is not None and self._hears:
             self._wire.hush(self._number)
-            self._hears = False
         while self._tasks:
             for task in self._tasks:
                 task.cancel()

@@ -1,6 +1,7 @@
 """What other code wrote, made anew: shown beside the old, replaced once, and never over anything newer."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -260,6 +261,32 @@ async def test_two_that_replace_at_once_write_it_once(start: Start) -> None:
     assert {one.sequence for one in runs} == {one for one in sequences if one is not None}
     await other.idle()
     assert await other.values() == await process.values()
+
+
+async def test_what_another_made_anew_before_its_turn_came_is_not_made_again(start: Start) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def price(box: Changed[Box]) -> tuple[Price | None, Size]:
+        if box.grams == 20:
+            begun.set()
+            goes_on.wait(10)
+        return Price(3 * box.grams), Size("S")
+
+    process, other = await packed(start, of(boxes, price, label), 20, 30)
+    waits = Anew(process, limit=Limit(at_once=1))
+    looking = asyncio.create_task(waits.found())
+    await asyncio.to_thread(begun.wait, 10)  # the second one waits for its turn
+    second = await process.world.entities.page((B1.context, B1.entity), "b1")
+    (theirs,) = [one async for one in other.rederivation.each(each(second))]
+    assert await other.replace(theirs) is not None
+    goes_on.set()
+    found = [(one.outcome, one.cause) for one in await looking]
+    assert found == [("differs", ""), ("left", "it was made anew meanwhile")]
+
+
+async def each(entities: list[Entity]) -> AsyncIterator[Entity]:
+    for entity in entities:
+        yield entity
 
 
 async def test_where_it_was_cut_off_it_goes_on(start: Start) -> None:

@@ -142,7 +142,9 @@ class Rederivation:
             await self._clock.sleep(opens - now)
 
     def _hindrance(self, entity: Entity) -> str | None:
-        """Why no run is to be made in the place of the last one."""
+        """Why no run is to be made in the place of the last one; looked at when it is its turn."""
+        if not is_by_other_code(self.system, entity):
+            return "it was made anew meanwhile"
         if entity.stopped is not None:
             return f"it is stopped: {entity.stopped}"
         if is_due(self.system, entity, self._find):

@@ -46,8 +46,8 @@ async def serve(
     and the same request may be granted later. What a module's code raises is told to ``trouble``, too.
     """
     door = _Door(lean_of(client), subject, answer, trouble, queue)
-    await door.open()
     try:
+        await door.open()
         yield
     finally:
         await door.close()

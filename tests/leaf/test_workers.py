@@ -1,6 +1,7 @@
 """Systems in processes of their own: what hangs, crashes or eats memory is a recorded cause, and no more."""
 
 import asyncio
+import gc
 import os
 import re
 import signal
@@ -36,6 +37,20 @@ async def test_a_system_runs_in_another_process_and_the_same_one_again(trials: T
         first, again = await trials.run(workers, "pid"), await trials.run(workers, "pid")
         assert first == again != str(os.getpid())
         assert await trials.run(workers, "nothing") is None
+
+
+async def test_a_run_that_ended_leaves_nothing_that_waits_for_the_collector(trials: Trials) -> None:
+    """What was left of a thousand runs had it hold up the leaf for 60 ms, which was the 99th percentile."""
+    async with trials.open() as workers:
+        await trials.run(workers, "pid")
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(50):
+                await trials.run(workers, "pid")
+            assert gc.collect() < 50
+        finally:
+            gc.enable()
 
 
 async def test_what_native_code_prints_does_not_come_between(trials: Trials) -> None:

@@ -23,6 +23,7 @@ from cim.leaf.frames import Frame, Serve
 from cim.leaf.machine import Limits
 from cim.leaf.seed_process import Nursery
 from cim.leaf.usual import LONG, Usual
+from cim.leaf.watch import Watch
 from cim.leaf.worker_process import Gone, Worker
 from cim.log.backoff import delays, outlast
 from cim.ports.blobs import BlobMissing, BlobStore
@@ -34,12 +35,6 @@ from cim.world.runner import Asks, Halted, Place
 TRIES = 3
 """Workers that a run may end before it is taken to be its fault."""
 
-GLANCE = 0.1
-"""Seconds after which a run that takes long is looked at again: its place may be wanted by now."""
-
-SELDOM = 3600.0
-"""Seconds after which a run that may take any time is looked at again."""
-
 ROOM_ASIDE = 2
 """Runs that may be aside at once, for each worker."""
 
@@ -49,9 +44,6 @@ SPARE = 1
 BEHIND = 10
 """How far a worker then stands back behind the leaf and the other workers: it gets about a sixth of what they
 get, so that it ends in any case."""
-
-LATEST = 4
-"""Limits after which a step is stopped, even if others had the processors most of the time."""
 
 
 @dataclass(eq=False, slots=True)
@@ -284,40 +276,21 @@ class Workers:
         self, worker: Worker, run: Run, kind: str, step: Awaitable[Frame], limit: float
     ) -> Frame:
         """What the worker says at the end of its step, or what is done for it; let aside when it takes long.
-        Raises :class:`Failure` at the limit.
-
-        The time in which others had the processors does not count: a busy machine is no step's fault.
-        """
-        loop, long = asyncio.get_running_loop(), self._usual.long(kind)
-        began, held_up = loop.time(), worker.held_up()
-        watch: asyncio.TimerHandle | None = None
-
-        def took() -> float:
-            return loop.time() - began - (worker.held_up() - held_up)
-
-        def look() -> None:
-            nonlocal watch
-            passed, own = loop.time() - began, took()
-            if own >= limit or passed >= LATEST * limit:
-                end.reschedule(loop.time())
-                return
-            if own >= long:
-                self._step_aside(run, worker)
-            next_mark = long - own if own < long else limit - own if run.is_aside else GLANCE
-            left = min(next_mark, limit - own, LATEST * limit - passed)
-            watch = loop.call_later(min(max(left, 0.01), SELDOM), look)
-
+        Raises :class:`Failure` at the limit."""
+        watch = Watch(
+            worker,
+            self._usual.long(kind),
+            limit,
+            is_aside=lambda: run.is_aside,
+            step_aside=lambda: self._step_aside(run, worker),
+        )
         try:
-            async with asyncio.timeout(None) as end:
-                look()
-                said = await step
+            said = await watch.over(step)
         except TimeoutError as error:
             raise Failure(f"stopped: one step of it took more than {limit:g} seconds") from error
         finally:
-            if watch is not None:
-                watch.cancel()
             self._stuck.pop(run, None)
-        self._usual.note(kind, took())
+        self._usual.note(kind, watch.took)
         return said
 
     async def _loaded(self, sha256: str) -> Frame:

@@ -34,6 +34,7 @@ from cim.log.grouped import Grouped
 from cim.ports.log import Log
 from costs import Cost, metered
 from log_bars import Rows
+from log_healing import healing
 from log_history import among, first, frame, history, raw_publishes
 from log_many import many
 from log_orders import DefaultOrders, LeanOrders, placing
@@ -60,10 +61,11 @@ class Scale:
     theirs: int
     long: int
     entities: int
+    kills: int
 
 
-TINY = Scale(Sizes(8, 1, 4, 4, 20), Sizes(4, 1, 2, 2, 20), Sizes(4, 1), 200, 300, 100, 10, 150, 50)
-SHORT = Scale(Sizes(2000, 5), Sizes(400, 2), Sizes(500, 8), 50_000, 100_000, 50_000, 500, 10_000, 20_000)
+TINY = Scale(Sizes(8, 1, 4, 4, 20), Sizes(4, 1, 2, 2, 20), Sizes(4, 1), 200, 300, 100, 10, 150, 50, 1)
+SHORT = Scale(Sizes(2000, 5), Sizes(400, 2), Sizes(500, 8), 50_000, 100_000, 50_000, 500, 10_000, 20_000, 10)
 FULL = replace(SHORT, among=200_000, replayed=1_000_000, projected=200_000, theirs=2000, long=100_000)
 FULL = replace(FULL, entities=1_000_000)
 
@@ -107,6 +109,7 @@ def measure(rows: Rows, disk: Path, shm: Path, scale: Scale) -> None:
         ("by request", lambda: asyncio.run(requests(rows, disk / "requests", scale.requests))),
         ("replay", lambda: asyncio.run(replays(rows, disk / "replay", scale))),
         ("projections", lambda: asyncio.run(projections(rows, disk / "projections", scale))),
+        ("healing", lambda: asyncio.run(healing(rows, disk / "healing", scale.kills))),
         ("many entities", lambda: asyncio.run(many(rows, disk / "many", scale.entities))),
     ]
     with progress() as bar:

@@ -66,6 +66,7 @@ async def _risen(log: NatsLog, path: Path) -> AsyncIterator[World]:
 
     async def take(batch: list[Commit]) -> None:
         await world.take(batch)
+        await world.keep()
         if world.caught_up:
             raise Enough
 

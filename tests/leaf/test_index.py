@@ -19,6 +19,7 @@ from cim.leaf.compose import Leaf, leaf
 from cim.leaf.heads import read_head
 from cim.leaf.machine import Machine, load_machine
 from cim.ports.index import IndexRuined
+from cim.processes.pending import Key, Pending
 from cim.world.entity import Entity
 from cim.world.world import World, value_of
 
@@ -134,9 +135,16 @@ async def test_a_leaf_that_starts_again_folds_what_is_new_and_nothing_else(
     assert told == []
 
 
-async def test_processes_are_told_all_of_the_log_and_the_world_what_is_new(
-    machine: Machine, applied: list[int]
+async def test_processes_go_on_from_there_as_well(
+    machine: Machine, applied: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    take = Pending.apply
+
+    def heard(pending: Pending, commit: Commit) -> set[Key]:
+        applied.append(commit.sequence)
+        return take(pending, commit)
+
+    monkeypatch.setattr(Pending, "apply", heard)
     (machine.folder / "notes.py").write_text(MODULE + POLICY)
     async with leaf(machine, print, port=0) as running:
         await write(running, "a", "one")

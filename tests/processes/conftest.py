@@ -22,6 +22,7 @@ from cim.contract.subjects import Ref
 from cim.log.chain import Chains
 from cim.log.consumer import consume
 from cim.log.sealing import Sealing
+from cim.processes.pending import Pending
 from cim.processes.reactor import Reactor
 from cim.testing.clock import HandClock
 
@@ -43,7 +44,7 @@ class Running:
         self.actors = Actors(self.composition, log, clock, "cim:test", sealing=sealing)
         self.troubles: list[str] = []
         self.reactor = Reactor(
-            self.composition.processes,
+            Pending(self.composition.processes),
             log,
             clock,
             "cim:test",

@@ -5,6 +5,7 @@ import gc
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 import pytest
 
@@ -14,7 +15,7 @@ from cim.contract.composition import Composition, compose
 from cim.contract.envelope import Origin
 from cim.contract.subjects import Ref
 from cim.contract.system import STATE
-from cim.ports.index import Index, Row, Said, Standing
+from cim.ports.index import Index, Part, Row, Said, Standing
 from cim.testing.faulty_log import Network
 from cim.testing.slow_index import SlowIndex
 from cim.world import indexed as world_indexed
@@ -300,10 +301,14 @@ class Held(MemoryIndex):
         self.waiting: list[tuple[asyncio.Future[None], Callable[[], object]]] = []
 
     def write(
-        self, rows: Sequence[Row], commands: Mapping[str, Said], standing: Standing
+        self,
+        rows: Sequence[Row],
+        commands: Mapping[str, Said],
+        standing: Standing,
+        parts: Mapping[Part, bytes | None] = MappingProxyType({}),
     ) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waiting.append((done, partial(super().write, [*rows], {**commands}, standing)))
+        self.waiting.append((done, partial(super().write, [*rows], {**commands}, standing, {**parts})))
         return done
 
     def let(self) -> None:
@@ -314,6 +319,23 @@ class Held(MemoryIndex):
 
 def over(index: Index, composition: Composition = COMPOSITION, written: int = 1) -> IndexedEntities:
     return IndexedEntities(index, composition, lambda text: None, hot=1, written=written)
+
+
+class Hasty(Held):
+    """One whose writes are there in the middle of whatever asks for a row."""
+
+    def find(self, ref: Ref) -> Row | None:
+        while self.waiting:
+            self.let()
+        return super().find(ref)
+
+
+async def test_how_many_there_are_is_the_same_while_they_are_written() -> None:
+    entities = over(Hasty())
+    for number in range(3):
+        entities.add(note(f"n{number}", number + 1))
+    await kept(entities)
+    assert (await entities.count(), await entities.count(NOTE)) == (3, 3)
 
 
 async def test_what_is_being_written_is_found_as_it_is() -> None:

@@ -282,6 +282,7 @@ async def test_who_refers_to_one_is_known_over_an_index_and_its_restarts(start: 
         for commit in commits[begin : begin + 7]:
             whole.apply(commit)
             await world.take([commit])
+            await world.keep()
             for ref in (A, B):
                 assert {*world.relations.referring(ref)} == {*whole.relations.referring(ref)}
                 assert len(world.relations.referring(ref)) == len(whole.relations.referring(ref))

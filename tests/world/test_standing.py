@@ -1,6 +1,6 @@
 """A world goes on from its index where that was folded from this very log, and is made anew where not."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -15,7 +15,7 @@ from cim.log.append import Appended, append
 from cim.log.chain import Head
 from cim.log.erasure import erase, settle
 from cim.log.sealing import Sealing
-from cim.ports.index import Standing
+from cim.ports.index import UNKEPT, Part, Standing
 from cim.testing.clock import HandClock
 from cim.testing.people import Greeting, Registered, shop
 from cim.testing.people import Placed as Ordered
@@ -65,7 +65,9 @@ class Leaf:
     async def follow(self, world: World) -> World:
         async for commit in self.log.read(">", world.sequence):
             await world.take([commit])
+            await world.keep()
         await world.take([])
+        await world.keep()
         return world
 
     async def assert_as_from_nothing(self, world: World) -> None:
@@ -89,7 +91,7 @@ async def test_it_goes_on_where_it_stood_and_is_the_world_that_is_folded_from_no
     await world.finish()
     await leaf.pack(3)
     again = await leaf.start()
-    assert again.sequence == 5
+    assert (again.sequence, await again.entities.count()) == (5, 5)
     assert not again.caught_up
     await leaf.assert_as_from_nothing(await leaf.follow(again))
     assert leaf.told == []
@@ -214,3 +216,90 @@ async def test_many_that_are_personal_are_not_asked_for_one_by_one(
 def test_nothing_is_known_of_an_index_that_was_never_written() -> None:
     assert standings.is_known(Standing(4, "s", "d", "v"), 0)
     assert not standings.is_known(Standing(4, "s", "d", "v"), 3)
+
+
+class Counting:
+    """A second fold: how many commits there are, kept as one part."""
+
+    def __init__(self, version: str = "v1") -> None:
+        self.sequence, self.version, self.begun = 0, version, dict[Part, bytes]()
+
+    def take(self, sequence: int) -> None:
+        self.sequence = sequence
+
+    def changed(self) -> Mapping[Part, bytes | None]:
+        return {("shop.Ship", "a", 0): b"%d" % self.sequence}
+
+    def go_on(self, sequence: int, parts: Iterable[tuple[Part, bytes]]) -> None:
+        self.sequence, self.begun = sequence, dict(parts)
+
+
+async def started(leaf: Leaf, beside: Counting) -> World:
+    composition = compose([boxes, shop])
+    entities = IndexedEntities(leaf.index, composition, leaf.told.append, hot=1, written=2, beside=beside)
+    world = World(composition, history=lambda ref: history(leaf.log, ref), entities=entities)
+    await go_on(world, entities, leaf.index, leaf.log, 0, leaf.told.append)
+    return world
+
+
+async def followed(leaf: Leaf, world: World, beside: Counting) -> None:
+    async for commit in leaf.log.read(">", world.sequence):
+        await world.take([commit])
+        beside.take(commit.sequence)
+        await world.keep()
+
+
+async def test_what_is_folded_beside_the_world_is_kept_at_the_same_place(leaf: Leaf) -> None:
+    await leaf.pack(5)
+    first, again = Counting(), Counting()
+    world = await started(leaf, first)
+    await followed(leaf, world, first)
+    await world.finish()
+    assert vars(world.entities)["_parts"] == {}, "what was written is not written again"
+    await started(leaf, again)
+    assert (again.sequence, again.begun) == (5, {("shop.Ship", "a", 0): b"5"})
+
+
+async def test_who_is_cut_off_between_the_two_keeps_neither(leaf: Leaf) -> None:
+    await leaf.pack(5)
+    first, again = Counting(), Counting()
+    world = await started(leaf, first)
+    await followed(leaf, world, first)
+    await world.finish()
+    await leaf.pack(2)
+    async for commit in leaf.log.read(">", 5):
+        await world.take([commit])
+    await world.finish()
+    await started(leaf, again)
+    assert (again.sequence, again.begun) == (5, {("shop.Ship", "a", 0): b"5"})
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "why"),
+    [
+        (Counting("v1"), Counting("v2"), "other code folded it"),
+        (Counting(), Counting(), None),
+    ],
+)
+async def test_what_is_beside_decides_with_whether_it_goes_on(
+    leaf: Leaf, first: Counting, again: Counting, why: str | None
+) -> None:
+    await leaf.pack(3)
+    world = await started(leaf, first)
+    await followed(leaf, world, first)
+    await world.finish()
+    begun = await started(leaf, again)
+    assert begun.sequence == (0 if why else 3)
+    assert leaf.told == ([f"the index of the world is made anew from the log: {why}"] if why else [])
+
+
+async def test_what_a_process_waits_for_and_could_not_be_kept_has_the_log_read(leaf: Leaf) -> None:
+    await leaf.pack(3)
+    first, again = Counting(), Counting()
+    first.changed = lambda: {("shop.Ship", "a", 0): UNKEPT}  # type: ignore[method-assign]
+    world = await started(leaf, first)
+    await followed(leaf, world, first)
+    await world.finish()
+    assert (await started(leaf, again)).sequence == 0
+    (told,) = leaf.told
+    assert told.endswith("what a process waits for could not be kept there")

@@ -47,9 +47,12 @@ from cim.ports.clock import Clock
 from cim.ports.index import Index
 from cim.ports.keys import KeyStore
 from cim.ports.log import Log
+from cim.processes.pending import Pending
 from cim.processes.reactor import Reactor
+from cim.processes.rows import PendingRows
 from cim.projections.answers import Answers
 from cim.projections.projector import Projector
+from cim.world.beside import Beside
 from cim.world.division import Division, Member
 from cim.world.expiry import Expiry
 from cim.world.indexed import IndexedEntities
@@ -145,10 +148,11 @@ async def join(
     def closed(name: str) -> str | None:
         return stages.closed(name) or spending.closed(name)
 
+    pending = Pending(processes)
     division = Division(Member(SystemEntropy().new_id(), frozenset(map(str, systems)), count))
     async with (
         _sealing(machine, log, clock, tell) as (sealing, destroy),
-        _world(machine, composition, log, sealing, clock, tell, index) as world,
+        _world(machine, composition, log, sealing, clock, tell, index, PendingRows(pending)) as world,
         worker_processes(
             machine,
             modules,
@@ -169,9 +173,7 @@ async def join(
             tell,
         ) as workers,
     ):
-        reactor = Reactor(processes, log, clock, machine.source, tell, sealing)
-        if not processes:
-            reactor.skip(world.sequence)
+        reactor = Reactor(pending, log, clock, machine.source, tell, sealing)
         world.when_erased(lambda person, _: destroy(person))
         writer = Writer(world, log, clock, machine.source, tell, sealing)
         ending = composition.components if systems else ()  # who only looks on ends nothing
@@ -298,9 +300,10 @@ async def _world(
     clock: Clock,
     tell: Tell,
     index: Index | None,
+    beside: Beside,
 ) -> AsyncIterator[World]:
-    """The world, as far as its index knows it; written there when the block ends. It is caught up when it
-    holds at least what the kept head says."""
+    """The world, as far as its index knows it, and what is folded ``beside`` it; written there when the block
+    ends. It is caught up when it holds at least what the kept head says."""
     head = read_head(machine.state)
     milestone = head.sequence if head is not None else 0
 
@@ -310,7 +313,7 @@ async def _world(
     if index is None:
         yield World(composition, milestone, sealing, told)
         return
-    entities = IndexedEntities(index, composition, tell)
+    entities = IndexedEntities(index, composition, tell, beside=beside)
     world = World(composition, milestone, sealing, told, entities)
     await outlast(lambda: go_on(world, entities, index, log, milestone, tell), clock)
     try:
@@ -321,7 +324,7 @@ async def _world(
 
 
 async def _follow(node: Node, clock: Clock, tell: Tell) -> None:
-    """Take in the log as it comes: the world first, then what processes have to do. These need all of it."""
+    """Take in the log as it comes: the world first, then what processes have to do, kept together."""
 
     async def take(batch: list[Commit]) -> None:
         node.end.take(batch)
@@ -331,13 +334,13 @@ async def _follow(node: Node, clock: Clock, tell: Tell) -> None:
                 node.schedule.wake()
         await node.world.take(batch)
         await node.reactor.take(batch)
+        await node.world.keep()
 
     def lose(reason: str) -> None:
         node.end.lose()
         tell(f"following the log: {reason}")
 
-    after = 0 if node.reactor.pending.kinds else node.world.sequence
-    await consume(node.log, clock, after, take, lose)
+    await consume(node.log, clock, node.world.sequence, take, lose)
 
 
 async def _open_log(machine: Machine, client: Client) -> Log:

@@ -7,6 +7,7 @@ adapter passes :mod:`cim.testing.index_conformance`.
 from asyncio import Future
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from cim.contract.subjects import Ref
@@ -17,6 +18,14 @@ Kind = tuple[str, str]
 
 Said = tuple[Ref, str | None]
 """The entity whose command had an id, and what its commit says of its content."""
+
+
+Part = tuple[str, str, int]
+"""A part of what is folded beside the world: the full name of a kind of process, an instance's id, and the
+number of the part."""
+
+UNKEPT = b""
+"""A part that cannot be kept: whoever finds it reads the log."""
 
 
 class IndexRuined(CimError):
@@ -66,7 +75,7 @@ class Row:
 
 
 class Index(Protocol):
-    """The rows of entities, and the ids of commands. One process has it at a time.
+    """The rows of entities, the ids of commands, and what is kept beside them. One process has it at a time.
 
     Reading stands on the way of every change: it answers at once. It raises :class:`IndexRuined`, and from
     then on always does.
@@ -129,10 +138,20 @@ class Index(Protocol):
         """The command of an id."""
         ...
 
-    def write(self, rows: Sequence[Row], commands: Mapping[str, Said], standing: Standing) -> Future[None]:
-        """Begin to write rows in the place of older ones, ids of commands, and how far the index is by them:
-        all of it or nothing. One write at a time; it is there once what is returned is done, whose error is a
-        :class:`CimError` where it is not."""
+    def parts(self) -> list[tuple[Part, bytes]]:
+        """All that is kept beside the world, in no order."""
+        ...
+
+    def write(
+        self,
+        rows: Sequence[Row],
+        commands: Mapping[str, Said],
+        standing: Standing,
+        parts: Mapping[Part, bytes | None] = MappingProxyType({}),
+    ) -> Future[None]:
+        """Begin to write rows and parts in the place of older ones (None: it is no more), ids of commands,
+        and how far the index is by them: all of it or nothing. One write at a time; it is there once what is
+        returned is done, whose error is a :class:`CimError` where it is not."""
         ...
 
     def clear(self) -> None:

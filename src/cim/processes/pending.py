@@ -8,7 +8,7 @@ The same piece of work has the same id everywhere, and the commit that answers i
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -163,6 +163,8 @@ class Pending:
             for source in kind.type.sources:
                 self._takers[source].append(kind)
         self._asked: dict[str, tuple[str, Key]] = {}
+        # Told of each instance of which anything changed, and of what is true of all of a kind.
+        self.touched: Callable[[Key], object] = _nobody
         self.watched = Watched[Key]()
 
     def waiting(self, key: Key) -> Waiting | None:
@@ -188,9 +190,20 @@ class Pending:
             return set()
         own = self.kinds.get(f"{ref.context}.{ref.entity}")
         if own is not None:
-            touched = self._take_own(own, ref, commit)
-            return {touched} if ref.id != ITSELF else set()
-        return {*self._granted(commit), *self._triggered(ref, commit)}
+            own_key = self._take_own(own, ref, commit)
+            self.touched(own_key)
+            return {own_key} if ref.id != ITSELF else set()
+        changed = {*self._granted(commit), *self._triggered(ref, commit)}
+        for key in changed:
+            self.touched(key)
+        return changed
+
+    def take_up(self, key: Key, waiting: Waiting) -> None:
+        """Know what an instance waits for from elsewhere than the log's fold, where it was the same."""
+        self.kinds[key[0]].instances[key[1]] = waiting
+        for id, errand in waiting.errands.items():
+            self._asked[id] = errand.order.subject, key
+        self.watch(key)
 
     def watch(self, key: Key) -> None:
         """Have :attr:`watched` tell of the instance when its first timer is due."""
@@ -255,7 +268,8 @@ class Pending:
             case Takes(events):
                 kind.takes = frozenset(events)
             case Settled(subject, number, id):
-                _settle(kind, subject, number, id)
+                for name in _settle(kind, subject, number, id):
+                    self.touched((str(kind.type), name))
             case Stopped(work, cause):
                 waiting.stop = Stop(commit, work, cause)
             case Reacted() | Woke() | Refused():
@@ -315,8 +329,13 @@ def _plain(shapes: Shapes, item: codec.Item) -> Iterable[tuple[str, Any]]:
         return [(name, item.data) for name in shapes.becomes(item)]
 
 
-def _settle(kind: Kind, subject: str, number: int, id: str) -> None:
-    """Let go of every trigger up to a commit, but for those of instances that are stopped."""
+def _nobody(key: Key) -> None:
+    """Nobody wants to know what changed."""
+
+
+def _settle(kind: Kind, subject: str, number: int, id: str) -> Iterator[str]:
+    """Let go of every trigger up to a commit, but for those of instances that are stopped; the ids of those
+    that had some."""
     said = (subject, number, id)
     places = (
         one.commit.sequence
@@ -326,8 +345,9 @@ def _settle(kind: Kind, subject: str, number: int, id: str) -> None:
     )
     last = next(places, 0)
     for name, waiting in list(kind.instances.items()):
-        if waiting.stop is None:
+        if waiting.stop is None and waiting.triggers and waiting.triggers[0].commit.sequence <= last:
             while waiting.triggers and waiting.triggers[0].commit.sequence <= last:
                 waiting.triggers.popleft()
             if waiting.is_over:
                 del kind.instances[name]
+            yield name

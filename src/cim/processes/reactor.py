@@ -8,12 +8,11 @@ taken in, so that of two workers one writes it.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from cim.actors.actors import Actors
 from cim.contract.envelope import Commit
-from cim.contract.process import ProcessType
 from cim.log.append import OutcomeUnknown
 from cim.log.backoff import delays
 from cim.log.sealing import Sealing
@@ -34,7 +33,7 @@ SETTLE_AFTER, SETTLE_AT = 3600.0, 1000
 
 
 class Reactor:
-    """Runs policies and processes on a log that :meth:`take` is given.
+    """Runs policies and processes on a log that :meth:`take` is given, from where ``pending`` is in it.
 
     ``delivers`` says whether it hands commands to their entities: one reactor of a machine does, because what
     an entity rejects leaves no trace there and might be granted to another that asks later.
@@ -42,7 +41,7 @@ class Reactor:
 
     def __init__(
         self,
-        kinds: Iterable[ProcessType],
+        pending: Pending,
         log: Log,
         clock: Clock,
         source: str,
@@ -51,7 +50,7 @@ class Reactor:
         *,
         delivers: bool = True,
     ) -> None:
-        self.pending = Pending(kinds)
+        self.pending = pending
         self._clock, self._trouble, self._delivers = clock, trouble, delivers
         self._positions = Positions(self.pending, log, clock, source)
         sealing = sealing or Sealing()
@@ -81,10 +80,6 @@ class Reactor:
         self._caught_up = self._caught_up or not batch
         self._sooner.set()
         await self._tell()
-
-    def skip(self, sequence: int) -> None:
-        """Nothing up to ``sequence`` is for it, since it has nothing to run: it is not given that."""
-        self.pending.sequence = sequence
 
     async def run(self, actors: Actors) -> None:
         """Do what is to be done until cancelled; commands go to ``actors``."""

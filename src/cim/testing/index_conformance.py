@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cim.contract.subjects import Ref
-from cim.ports.index import Index, Row, Standing
+from cim.ports.index import UNKEPT, Index, Row, Standing
 
 NOTE, JAR = ("notes", "Note"), ("shop", "Jar")
 STRANGE = Ref("", "", "evt.\udcff.x")
@@ -48,7 +48,7 @@ class IndexConformance:
             [],
         )
         assert (index.troubled(), index.bodiless(9), index.referring(Ref(*NOTE, "a"))) == ([], [], [])
-        assert index.command("c1") is None
+        assert (index.command("c1"), index.parts()) == (None, [])
 
     async def test_what_was_written_comes_back(self, index: Index) -> None:
         rows = [row("a", 1, 4, b'{"x":1}'), row("b", 2, body=None), Row(STRANGE, 3, 3, b"\xff", True)]
@@ -132,8 +132,16 @@ class IndexConformance:
         assert [index.command(id) for id in ("c1", "c2", "c3")] == [(a, "Write/5f"), (a, None), (b, "Put/6a")]
         assert index.command("c4") is None
 
+    async def test_parts_come_and_go(self, index: Index) -> None:
+        a, b, kind = ("shop.Ship", "a", 0), ("shop.Ship", "a", 1 << 40), ("shop.Ship", "=", 0)
+        await index.write([], {}, at(1), {a: b"1", b: b"2", kind: UNKEPT})
+        assert dict(index.parts()) == {a: b"1", b: b"2", kind: UNKEPT}
+        await index.write([], {}, at(2))
+        await index.write([], {}, at(3), {b: None, kind: b"3", ("shop.Pay", "a", 0): None})
+        assert dict(index.parts()) == {a: b"1", kind: b"3"}
+
     async def test_one_that_was_cleared_is_empty(self, index: Index) -> None:
-        await index.write([row("a", 1)], {"c1": (Ref(*NOTE, "a"), None)}, at(1))
+        await index.write([row("a", 1)], {"c1": (Ref(*NOTE, "a"), None)}, at(1), {("n", "a", 0): b"1"})
         index.clear()
         self.test_an_empty_one_holds_nothing(index)
         await write(index, replace(row("b", 1), carries=["T"]))

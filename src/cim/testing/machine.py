@@ -30,7 +30,9 @@ from cim.log.grouped import Grouped
 from cim.ports.index import Index
 from cim.ports.log import LinkLost, Log
 from cim.ports.snapshots import Snapshot, Snapshots
+from cim.processes.pending import Pending
 from cim.processes.reactor import Reactor
+from cim.processes.rows import PendingRows
 from cim.testing.clock import HandClock
 from cim.testing.faulty_log import FaultyLog, Network, steps
 from cim.testing.jars import Move, Pour, Put, jars, labels
@@ -148,7 +150,11 @@ class Process:
         self.clock, self.delivers = clock, delivers
         self._network, self._index = network, index
         # A cache of one, written by twos: nearly everything that is asked for is read from the index.
-        self._indexed = None if index is None else IndexedEntities(index, composition, _heard, 1, 2)
+        pending = Pending(composition.processes)
+        rows = PendingRows(pending)
+        self._indexed = (
+            None if index is None else IndexedEntities(index, composition, _heard, 1, 2, beside=rows)
+        )
         self.composition = composition
         self.world = World(composition, history=self._history, entities=self._indexed)
         keeping = Keeping(snapshots, lambda text: None, every=3, parting=2)
@@ -161,7 +167,7 @@ class Process:
             self.world, log, clock, "cim:simulated", composition.components, lambda text: None
         )
         self.reactor = Reactor(
-            composition.processes,
+            pending,
             log,
             clock,
             "cim:simulated",
@@ -185,14 +191,12 @@ class Process:
         if entities is not None and index is not None:
             await outlast(lambda: go_on(self.world, entities, index, self.log, 0, _heard), self.clock)
             self._network.faults["a world goes on from its index"] += self.world.sequence > 0
-        if not self.composition.processes:
-            self.reactor.skip(self.world.sequence)
-        after = 0 if self.composition.processes else self.world.sequence
-        await consume(self.log, self.clock, after, self._take)
+        await consume(self.log, self.clock, self.world.sequence, self._take)
 
     async def _take(self, batch: list[Commit]) -> None:
         await self.world.take(batch)
         await self.reactor.take(batch)
+        await self.world.keep()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Work that dies with this process."""

@@ -43,7 +43,7 @@ async def _live(seed: int) -> Life:
     chance = random.Random(seed)
     machine = Machine(chance)
     try:
-        await _chaos(machine)
+        await chaos(machine)
         history = await stored(machine)
         wrong = tuple(dict.fromkeys(await verdict(machine, history)))
         return Life(seed, wrong, _counted(machine, history, wrong), machine.processes[0].world.digest)
@@ -51,7 +51,7 @@ async def _live(seed: int) -> Life:
         await machine.stop()
 
 
-async def _chaos(machine: Machine) -> None:
+async def chaos(machine: Machine) -> None:
     jars = [f"j{number}" for number in range(machine.chance.randint(1, MOST_JARS))]
     clients = [asyncio.ensure_future(_client(machine, jars, name)) for name in range(CLIENTS)]
     for writer in "ab":

@@ -3,10 +3,11 @@
 import asyncio
 from asyncio import Future
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from cim.adapters.memory.index import MemoryIndex
 from cim.domain.errors import CimError
-from cim.ports.index import Row, Said, Standing
+from cim.ports.index import Part, Row, Said, Standing
 from cim.testing.faulty_log import Network
 
 WRITING = {"index is written": 10, "index is not written": 1}
@@ -22,18 +23,30 @@ class SlowIndex(MemoryIndex):
         self._network = network
         self._under_way: asyncio.Task[None] | None = None
 
-    def write(self, rows: Sequence[Row], commands: Mapping[str, Said], standing: Standing) -> Future[None]:
+    def write(
+        self,
+        rows: Sequence[Row],
+        commands: Mapping[str, Said],
+        standing: Standing,
+        parts: Mapping[Part, bytes | None] = MappingProxyType({}),
+    ) -> Future[None]:
         """See :class:`cim.ports.index.Index`."""
         assert self._under_way is None or self._under_way.done(), "one write at a time"
         # What was handed over stays as it is, whatever becomes of what it was taken from.
-        self._under_way = asyncio.ensure_future(self._later([*rows], {**commands}, standing))
+        self._under_way = asyncio.ensure_future(self._later([*rows], {**commands}, standing, {**parts}))
         return self._under_way
 
-    async def _later(self, rows: Sequence[Row], commands: Mapping[str, Said], standing: Standing) -> None:
+    async def _later(
+        self,
+        rows: Sequence[Row],
+        commands: Mapping[str, Said],
+        standing: Standing,
+        parts: Mapping[Part, bytes | None],
+    ) -> None:
         await self._network.take_time()
         if self._network.fate(WRITING) == "index is not written":
             raise CimError("no room is left on the disk")
-        await super().write(rows, commands, standing)
+        await super().write(rows, commands, standing, parts)
         await self._network.take_time()
 
     def cut(self) -> None:

@@ -5,7 +5,7 @@ world as it was behind one commit, whenever the process ends: whoever starts ane
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from dataclasses import replace
 from itertools import chain
@@ -15,7 +15,8 @@ from cim.contract.composition import Composition
 from cim.contract.subjects import Ref
 from cim.contract.system import SystemType
 from cim.domain.errors import CimError
-from cim.ports.index import Index, IndexRuined, Kind, Row, Said, Standing
+from cim.ports.index import Index, IndexRuined, Kind, Part, Row, Said, Standing
+from cim.world.beside import Beside
 from cim.world.due import is_due
 from cim.world.entities import PAGE, Entities, carries
 from cim.world.entity import Entity
@@ -50,7 +51,7 @@ class IndexedEntities(Entities):
     """All entities of a world, over an index that nobody else has.
 
     An entity is one object as long as anybody holds it, as it is in memory. ``tell`` is told what cannot be
-    written: it is held until it can.
+    written: it is held until it can. What is folded ``beside`` the world is written with it.
     """
 
     def __init__(
@@ -60,13 +61,14 @@ class IndexedEntities(Entities):
         tell: Callable[[str], None],
         hot: int = HOT,
         written: int = WRITTEN,
+        beside: Beside | None = None,
     ) -> None:
         super().__init__(Relations(composition.systems, index.referring))
         self._index, self._rows, self._tell = index, Rows(composition), tell
         self._systems: dict[Kind, list[SystemType]] = {}
         for system in composition.systems:
             self._systems.setdefault(system.of, []).append(system)
-        self._limit, self._written_at = hot, written
+        self._limit, self._written_at, self._beside = hot, written, beside
         # Whoever else holds an entity holds this very object; what follows is what keeps some of them.
         self._near: WeakValueDictionary[Ref, Entity] = WeakValueDictionary()
         self._hot: OrderedDict[Ref, Entity] = OrderedDict()
@@ -74,6 +76,9 @@ class IndexedEntities(Entities):
         self._leaving: dict[Ref, Entity] = {}
         self._bodiless: dict[Ref, Entity] = {}
         self._new: dict[Ref, Entity] = {}
+        # Those of each kind: the index alone may hold some of the new ones by now, or not.
+        self._counts = Counter[Kind]()
+        self._parts: dict[Part, bytes | None] = {}
         self._said: dict[str, Said] = {}
         self._said_leaving: dict[str, Said] = {}
         self._writing: asyncio.Future[None] | None = None
@@ -81,12 +86,15 @@ class IndexedEntities(Entities):
 
     @property
     def version(self) -> str:
-        """The name of the code that folds these entities."""
-        return self._rows.version
+        """The name of the code that folds these entities, and what is beside them."""
+        return self._rows.version + ("" if self._beside is None else self._beside.version)
 
     def begin(self, standing: Standing) -> list[Ref]:
         """Go on from where the index stands; those are named that are to be folded from their own history."""
         self._stands = standing.sequence
+        self._counts.update({kind: self._index.count(kind) for kind in self._index.kinds()})
+        if self._beside is not None:
+            self._beside.go_on(standing.sequence, self._index.parts())
         return self._index.bodiless(APART)
 
     def at_hand(self, ref: Ref) -> Entity | None:
@@ -104,6 +112,7 @@ class IndexedEntities(Entities):
 
     def add(self, entity: Entity) -> None:
         self._near[entity.ref] = self._new[entity.ref] = self._changed[entity.ref] = entity
+        self._counts[entity.ref.context, entity.ref.entity] += 1
 
     def touch(self, entity: Entity) -> None:
         self._changed[entity.ref] = entity
@@ -124,8 +133,13 @@ class IndexedEntities(Entities):
             await self._wrote()
 
     def _write(self, standing: Standing) -> None:
-        """Begin to write all that changed."""
-        standing = replace(standing, version=self._rows.version)
+        """Begin to write all that changed, where all of it is at the same place in the log: whoever was cut
+        off between the one and the other writes nothing."""
+        if self._beside is not None:
+            if self._beside.sequence != standing.sequence:
+                return
+            self._parts.update(self._beside.changed())
+        standing = replace(standing, version=self.version)
         self._leaving, self._changed = self._changed, {}
         self._said_leaving, self._said = self._said, {}
         rows = []
@@ -136,7 +150,7 @@ class IndexedEntities(Entities):
             else:
                 self._bodiless.pop(ref, None)
             rows.append(row)
-        self._writing = self._index.write(rows, self._said_leaving, standing)
+        self._writing = self._index.write(rows, self._said_leaving, standing, {**self._parts})
         self._stands = standing.sequence
 
     async def _wrote(self) -> None:
@@ -154,6 +168,7 @@ class IndexedEntities(Entities):
                 self._told = text
                 self._tell(text)
         else:
+            self._parts.clear()
             for ref in self._leaving:
                 self._new.pop(ref, None)
                 if ref not in self._changed:
@@ -165,8 +180,7 @@ class IndexedEntities(Entities):
         return self.at_hand(ref)
 
     async def count(self, of: Kind | None = None) -> int:
-        new = [ref for ref in self._new if of is None or (ref.context, ref.entity) == of]
-        return self._index.count(of) + sum(self._index.find(ref) is None for ref in new)
+        return self._counts.total() if of is None else self._counts[of]
 
     async def page(
         self,

@@ -19,9 +19,9 @@ from cim.contract import codec
 from cim.contract.code import functions_of, text_of
 from cim.contract.composition import Composition
 from cim.contract.envelope import BadEnvelope, Commit
+from cim.contract.kept import Kept, commit_of, keep
 from cim.contract.schema import fingerprint
 from cim.contract.shapes import known_shapes
-from cim.contract.stranger import Stranger, stranger
 from cim.contract.subjects import Ref
 from cim.contract.system import Read
 from cim.domain.errors import CimError
@@ -30,19 +30,8 @@ from cim.ports.index import IndexRuined, Row
 from cim.world.entity import Cell, Correction, Entity, Gone, Run, Wait
 from cim.world.events import events_in
 
-_FOLDING = ("contract", "domain", "log", "world")
+_FOLDING = ("contract", "domain", "log", "processes", "world")
 """The packages of the framework whose code says what a fold is."""
-
-
-class _Message(msgspec.Struct, array_like=True, gc=False):
-    """A commit; ``headers`` are None for a stranger's message, of which ``reason`` and ``mark`` are kept."""
-
-    subject: str
-    headers: dict[str, str] | None
-    body: bytes
-    sequence: int
-    reason: str = ""
-    mark: str = ""
 
 
 class _Entity(msgspec.Struct, array_like=True):
@@ -51,13 +40,13 @@ class _Entity(msgspec.Struct, array_like=True):
 
     cells: dict[str, Cell]
     gone: dict[str, Gone]
-    words: dict[str, list[tuple[_Message, int]]]
+    words: dict[str, list[tuple[Kept, int]]]
     right: dict[str, int]
     right_gone: dict[str, int]
     runs: dict[str, Run]
     heads: dict[str, Head]
     stopped: str | None
-    held: list[_Message]
+    held: list[Kept]
     passed: list[int]
     waits: dict[str, Wait]
 
@@ -116,7 +105,7 @@ class Rows:
             entity.runs,
             entity.heads,
             entity.stopped,
-            [_message(commit) for commit in entity.held],
+            [keep(commit) for commit in entity.held],
             sorted(entity.passed),
             entity.waits,
         )
@@ -138,14 +127,14 @@ class Rows:
             entity.gone[key] = replace(entity.gone[key], cell=cell)
         entity.runs, entity.heads = kept.runs, kept.heads
         entity.stopped, entity.passed = kept.stopped, set(kept.passed)
-        entity.held = [_commit(one) for one in kept.held]
+        entity.held = [commit_of(one) for one in kept.held]
         entity.waits = kept.waits
 
-    def _word(self, entity: Entity, said: Correction) -> tuple[_Message, int]:
-        return _message(said.commit), self._said(entity.ref, said.commit).index(said.event)
+    def _word(self, entity: Entity, said: Correction) -> tuple[Kept, int]:
+        return keep(said.commit), self._said(entity.ref, said.commit).index(said.event)
 
-    def _correction(self, ref: Ref, message: _Message, place: int) -> Correction:
-        commit = _commit(message)
+    def _correction(self, ref: Ref, message: Kept, place: int) -> Correction:
+        commit = commit_of(message)
         return Correction(self._said(ref, commit)[place], commit)
 
     def _said(self, ref: Ref, commit: Commit) -> list[Any]:
@@ -168,18 +157,6 @@ def _bare(cell: Cell) -> Cell:
 
 def _bare_gone(gone: Gone) -> Gone:
     return replace(gone, cell=_bare(gone.cell))
-
-
-def _message(commit: Commit) -> _Message:
-    if isinstance(commit, Stranger):
-        return _Message(commit.subject, None, b"", commit.sequence, commit.reason, commit.mark)
-    return _Message(commit.subject, commit.headers(), commit.body, commit.sequence)
-
-
-def _commit(kept: _Message) -> Commit:
-    if kept.headers is None:
-        return stranger(kept.subject, b"", kept.sequence, kept.reason, kept.mark)
-    return Commit.parse(kept.subject, kept.headers, kept.body, kept.sequence)
 
 
 def _text(written: _Entity) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cim.ports.index import Index, Standing
+from cim.ports.index import UNKEPT, Index, Standing
 from cim.ports.log import Log
 from cim.world.indexed import APART, IndexedEntities
 from cim.world.world import World
@@ -24,6 +24,8 @@ async def go_on(
     why = await _doubt(standing, entities.version, log, milestone)
     if why is None and len(index.bodiless(APART + 1)) > APART:
         why = f"more than {APART:,} entities are not kept there, since they are personal"
+    if why is None and any(body == UNKEPT for _, body in index.parts()):
+        why = "what a process waits for could not be kept there"
     if why is not None:
         tell(f"the index of the world is made anew from the log: {why}")
         index.clear()

@@ -106,6 +106,10 @@ class World:
         self.caught_up = self.caught_up or not batch
         async with self._progress:
             self._progress.notify_all()
+
+    async def keep(self) -> None:
+        """Have kept what is known by now, where it is time for that; called when all that is kept with it is
+        as far."""
         await self.entities.keep(self.sequence, self._standing)
 
     async def go_on(self, standing: Standing, apart: Iterable[Ref]) -> None:

@@ -2,9 +2,10 @@
 
 from asyncio import Future, get_running_loop
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from cim.contract.subjects import Ref
-from cim.ports.index import Kind, Row, Said, Standing
+from cim.ports.index import Kind, Part, Row, Said, Standing
 
 
 class MemoryIndex:
@@ -14,6 +15,7 @@ class MemoryIndex:
         self._standing: Standing | None = None
         self._rows: dict[Ref, Row] = {}
         self._commands: dict[str, Said] = {}
+        self._parts: dict[Part, bytes] = {}
 
     def standing(self) -> Standing | None:
         return self._standing
@@ -61,10 +63,23 @@ class MemoryIndex:
     def command(self, id: str) -> Said | None:
         return self._commands.get(id)
 
-    def write(self, rows: Sequence[Row], commands: Mapping[str, Said], standing: Standing) -> Future[None]:
+    def parts(self) -> list[tuple[Part, bytes]]:
+        return [*self._parts.items()]
+
+    def write(
+        self,
+        rows: Sequence[Row],
+        commands: Mapping[str, Said],
+        standing: Standing,
+        parts: Mapping[Part, bytes | None] = MappingProxyType({}),
+    ) -> Future[None]:
         self._rows |= {row.ref: row for row in rows}
         self._commands |= commands
         self._standing = standing
+        for part, body in parts.items():
+            self._parts.pop(part, None)
+            if body is not None:
+                self._parts[part] = body
         done = get_running_loop().create_future()
         done.set_result(None)
         return done
@@ -73,6 +88,7 @@ class MemoryIndex:
         self._standing = None
         self._rows.clear()
         self._commands.clear()
+        self._parts.clear()
 
     def close(self) -> None:
         """Nothing is to let go of."""

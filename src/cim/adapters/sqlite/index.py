@@ -12,13 +12,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from zlib import compress, crc32, decompress
 
 from cim.adapters.sqlite.derived import Layout, connect, discard, is_ruined
 from cim.contract.subjects import Ref
 from cim.domain.errors import CimError
-from cim.ports.index import IndexRuined, Kind, Row, Said, Standing
+from cim.ports.index import IndexRuined, Kind, Part, Row, Said, Standing
 
 Shape = tuple[int, frozenset[str]]
 """The number of a kind, and what those of it carry that have this shape."""
@@ -27,7 +28,7 @@ FILE = "world.sqlite"
 """The file's name in the leaf's own folder."""
 
 LAYOUT = Layout(
-    4,
+    5,
     (
         "CREATE TABLE kind (number INTEGER PRIMARY KEY, context BLOB NOT NULL, name BLOB NOT NULL) STRICT",
         "CREATE TABLE shape (number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, carries TEXT NOT NULL)"
@@ -46,6 +47,8 @@ LAYOUT = Layout(
         "CREATE INDEX by_source ON refers (first)",
         "CREATE TABLE command (id BLOB PRIMARY KEY, kind INTEGER NOT NULL, entity BLOB NOT NULL,"
         " request TEXT) STRICT, WITHOUT ROWID",
+        "CREATE TABLE part (kind TEXT, id TEXT, number INTEGER, sum INTEGER NOT NULL, body BLOB NOT NULL,"
+        " PRIMARY KEY (kind, id, number)) STRICT, WITHOUT ROWID",
         "CREATE TABLE standing (one INTEGER PRIMARY KEY CHECK (one = 1), said TEXT NOT NULL) STRICT",
     ),
 )
@@ -149,9 +152,19 @@ class SqliteIndex:
             return self._ref(kind, entity), request
         return None
 
-    def write(self, rows: Sequence[Row], commands: Mapping[str, Said], standing: Standing) -> Future[None]:
+    def parts(self) -> list[tuple[Part, bytes]]:
+        found = self._read("SELECT kind, id, number, sum, body FROM part")
+        return [self._part(*one) for one in found]
+
+    def write(
+        self,
+        rows: Sequence[Row],
+        commands: Mapping[str, Said],
+        standing: Standing,
+        parts: Mapping[Part, bytes | None] = MappingProxyType({}),
+    ) -> Future[None]:
         self._check()
-        return wrap_future(self._thread.submit(self._write, rows, commands, standing))
+        return wrap_future(self._thread.submit(self._write, rows, commands, standing, parts))
 
     def clear(self) -> None:
         self._shut()
@@ -221,6 +234,12 @@ class SqliteIndex:
         whole = None if body is None else decompress(body)
         return Row(self._ref(kind, id), first, sequence, whole, bool(troubled), bool(due))
 
+    def _part(self, kind: str, id: str, number: int, sum: int, body: bytes) -> tuple[Part, bytes]:
+        part = kind, id, number
+        if _part_sum(part, body) != sum:
+            raise self._suffer(f"part {number} of {kind} {id} is not the one that was written")
+        return part, decompress(body)
+
     def _refs(self, query: str, *values: Any) -> list[Ref]:
         return [self._ref(kind, id) for kind, id in self._read(query, *values)]
 
@@ -236,7 +255,13 @@ class SqliteIndex:
         except (ValueError, TypeError) as error:
             raise self._suffer(error) from error
 
-    def _write(self, rows: Sequence[Row], commands: Mapping[str, Said], standing: Standing) -> None:
+    def _write(
+        self,
+        rows: Sequence[Row],
+        commands: Mapping[str, Said],
+        standing: Standing,
+        parts: Mapping[Part, bytes | None],
+    ) -> None:
         """All of a write in one transaction; in the writing thread."""
         new: dict[Kind, int] = {}
         shapes: dict[Shape, int] = {}
@@ -257,6 +282,7 @@ class SqliteIndex:
                         for id, (ref, request) in commands.items()
                     ),
                 )
+                _put_parts(connection, parts)
                 said = json.dumps(astuple(standing))
                 connection.execute("INSERT OR REPLACE INTO standing VALUES (1, ?)", (said,))
         except sqlite3.Error as error:
@@ -308,6 +334,20 @@ def _relate(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
         connection.executemany(
             "INSERT INTO refers VALUES (?, ?)", ((_key(target), row.first) for target in row.targets)
         )
+
+
+def _put_parts(connection: sqlite3.Connection, parts: Mapping[Part, bytes | None]) -> None:
+    gone = (part for part, body in parts.items() if body is None)
+    connection.executemany("DELETE FROM part WHERE kind = ? AND id = ? AND number = ?", gone)
+    small = ((part, compress(body, FAST)) for part, body in parts.items() if body is not None)
+    connection.executemany(
+        "INSERT OR REPLACE INTO part (kind, id, number, sum, body) VALUES (?, ?, ?, ?, ?)",
+        ((*part, _part_sum(part, body), body) for part, body in small),
+    )
+
+
+def _part_sum(part: Part, body: bytes) -> int:
+    return crc32(body, crc32("\n".join(map(str, part)).encode()))
 
 
 def _sum(

@@ -249,6 +249,7 @@ async def _gone_on(machine: Machine, history: list[Commit]) -> str:
         assert world.sequence == start, told
         for commit in history[start : start + third]:
             await world.take([commit])
+            await world.keep()
         await world.finish()
     return await world.fingerprint()
 

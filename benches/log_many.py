@@ -5,6 +5,7 @@ import gc
 import os
 import random
 import statistics
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from cim.adapters.sqlite.index import SqliteIndex
 from cim.adapters.system import SystemClock
 from cim.contract.composition import compose
 from cim.contract.envelope import Commit
+from cim.leaf.garbage import collect_seldom
 from cim.log.consumer import consume
 from cim.world.indexed import IndexedEntities
 from cim.world.standing import go_on
@@ -27,6 +29,7 @@ from log_bars import Rows
 from log_history import first, frame
 from log_orders import orders
 from log_raw import Raw
+from log_requests import user_of
 from log_sides import Enough, Ours, Sizes, server_on
 
 _CHUNK = 10_000
@@ -34,7 +37,7 @@ _CHUNK = 10_000
 
 async def many(rows: Rows, folder: Path, count: int) -> None:
     """``count`` orders of one commit each, and worlds that know them all: the first, and one that starts
-    again. What the first leaves in memory is not told: the process takes it for its own before the second."""
+    again, each in a process of its own."""
     async with server_on(folder, "dev") as (server, user), connect(server.url, user, "bench") as client:
         log = await NatsLog.open(client)
         with Raw(server, user) as raw:
@@ -42,18 +45,35 @@ async def many(rows: Rows, folder: Path, count: int) -> None:
             frames = (frame(first(f"idle{n}"), inbox) for n in range(count))
             while chunk := list(islice(frames, _CHUNK)):
                 raw.send(chunk, 256)
-        before = resident()
         for start in ("the first start", "a later start"):
-            began = time.perf_counter()
-            async with _risen(log, folder / "world.sqlite") as world:
-                took = time.perf_counter() - began
-                rows.figure(f"{count:,} entities: seconds until a leaf knows them all, {start}", took)
-                assert await world.entities.count() == count
-                rows.figure(f"{count:,} entities: MB of ours then, {start}", (resident() - before) / 1e6)
+            seconds, megabytes = await _in_a_process(folder, server.url, count)
+            rows.figure(f"{count:,} entities: seconds until a leaf knows them all, {start}", seconds)
+            rows.figure(f"{count:,} entities: MB that it has grown by, {start}", megabytes)
         side = Ours(log, Sizes(0, 0))
         some = random.Random(1).sample(range(count), min(count, 50))
         opened = [await side.load(f"idle{n}") for n in some]
         rows.figure(f"{count:,} entities: ms to open one", statistics.median(opened))
+
+
+async def _in_a_process(folder: Path, url: str, count: int) -> tuple[float, float]:
+    """What :func:`rise` measured in a process that did nothing before."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, __file__, str(folder), url, str(count), stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, "the world did not come up"
+    seconds, megabytes = map(float, said.split())
+    return seconds, megabytes
+
+
+async def rise(folder: Path, url: str, count: int) -> None:
+    """Print the seconds until a world knows ``count`` entities, and the MB by which its process has grown."""
+    async with connect(url, user_of(folder), "bench") as client:
+        log, before, began = await NatsLog.open(client), resident(), time.perf_counter()
+        async with _risen(log, folder / "world.sqlite") as world:
+            took = time.perf_counter() - began
+            assert await world.entities.count() == count
+            print(took, (resident() - before) / 1e6, flush=True)
 
 
 @asynccontextmanager
@@ -83,3 +103,8 @@ def resident() -> int:
     """Bytes of this process in memory."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    collect_seldom()
+    asyncio.run(rise(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))

@@ -278,6 +278,8 @@ async def test_who_is_cut_off_between_the_two_keeps_neither(leaf: Leaf) -> None:
     ("first", "again", "why"),
     [
         (Counting("v1"), Counting("v2"), "other code folded it"),
+        (Counting(""), Counting("v1"), "other code folded it"),
+        (Counting("v1"), Counting(""), None),
         (Counting(), Counting(), None),
     ],
 )

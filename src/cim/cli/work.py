@@ -15,6 +15,7 @@ from cim.doors.queries import QueryDoor
 from cim.doors.runs import serve_runs
 from cim.leaf.accounts import Credentials
 from cim.leaf.garbage import let_stay
+from cim.leaf.index import index_beside
 from cim.leaf.lock import find_running
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.node import Node, join
@@ -52,7 +53,8 @@ async def _work(machine: Machine, modules: tuple[str, ...], only: str | None, le
     user = Credentials(running.jwt, running.seed)
     async with (
         connect(running.url, user, f"work of {machine.name}", tell) as client,
-        join(machine, client, composition, systems, tell, modules, projections) as node,
+        index_beside(machine) as index,
+        join(machine, client, composition, systems, tell, modules, projections, index=index) as node,
         serve_runs(client, node.schedule, SystemEntropy().new_id(), tell, node.left_alone),
         QueryDoor(composition, node.world, node.answers).serve(client, sorted(brought), tell),
     ):

@@ -14,7 +14,6 @@ from cim.actors.actors import Actors
 from cim.adapters.nats.lean import lean_of
 from cim.adapters.nats.link import connect
 from cim.adapters.nats.stream import is_ready, make_ready
-from cim.adapters.sqlite.index import FILE, SqliteIndex
 from cim.adapters.system import SystemClock, SystemEntropy
 from cim.contract import codec
 from cim.contract.composition import Composition, compose
@@ -33,11 +32,11 @@ from cim.leaf.deciding import deciding
 from cim.leaf.garbage import let_go
 from cim.leaf.heads import keep_head
 from cim.leaf.hosts import Host
+from cim.leaf.index import leafs_index
 from cim.leaf.lock import LeafAddress, MachineLock
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.machine_server import Running, machine_server
 from cim.leaf.node import Node, Tell, background, join
-from cim.leaf.private import private_folder
 from cim.leaf.sessions import PageSessions
 from cim.leaf.supervised import keep_providers
 from cim.leaf.turn import Turn
@@ -171,7 +170,7 @@ async def _on(ground: _Ground, listening: socket.socket) -> AsyncIterator[Leaf]:
     composition, tell = ground.composition, ground.tell
     views = compile_views(composition)
     async with (
-        _indexed(ground.machine) as index,
+        leafs_index(ground.machine) as index,
         join(
             ground.machine,
             ground.client,
@@ -188,17 +187,6 @@ async def _on(ground: _Ground, listening: socket.socket) -> AsyncIterator[Leaf]:
         background(keep_providers(ground.machine, node.calls.bindings, SystemClock(), tell)),
     ):
         yield Leaf(node, ground.origins[0])
-
-
-@asynccontextmanager
-async def _indexed(machine: Machine) -> AsyncIterator[SqliteIndex]:
-    """The file beside the leaf that keeps its world. Closed apart from the loop: what is under way is
-    written first."""
-    index = SqliteIndex(private_folder(machine.state) / FILE)
-    try:
-        yield index
-    finally:
-        await asyncio.to_thread(index.close)
 
 
 @asynccontextmanager

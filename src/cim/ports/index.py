@@ -39,7 +39,7 @@ class Standing:
 
     ``root`` is the digest of the log's first commit, ``digest`` runs over all up to there, and was ``passed``
     at the sequence ``milestone``. ``erased_at`` is the sequence of the last erasure. ``version`` names the
-    code that folded all of it.
+    code that folded all of it, and ``beside`` that of what is folded beside it.
     """
 
     sequence: int
@@ -51,6 +51,7 @@ class Standing:
     milestone: int = 0
     passed: str = ""
     erased_at: int = 0
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

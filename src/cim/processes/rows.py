@@ -89,6 +89,9 @@ class PendingRows:
 
     def go_on(self, sequence: int, parts: Iterable[tuple[Part, bytes]]) -> None:
         """See :class:`cim.world.beside.Beside`."""
+        self._pending.sequence = sequence
+        if not self._pending.kinds:
+            return
         found: defaultdict[Key, Waiting] = defaultdict(Waiting)
         for (name, id, number), body in sorted(parts, key=lambda part: part[0]):
             try:
@@ -106,7 +109,6 @@ class PendingRows:
         for key, waiting in found.items():
             if not waiting.is_over:
                 self._pending.take_up(key, waiting)
-        self._pending.sequence = sequence
 
     def _read_rest(self, waiting: Waiting, rest: _Rest, kind: Kind, id: str) -> None:
         for made, asked, origin in rest.errands:
@@ -141,11 +143,11 @@ def _written(row: _Rest | _Trigger) -> bytes:
 
 
 def _version(kinds: Iterable[ProcessType]) -> str:
-    """A name for all that says which instance takes what."""
+    """A name for all that says which instance takes what; empty where there are none."""
     told: list[str] = []
     for kind in sorted(kinds, key=str):
         events = [event for taken in kind.sources.values() for event in taken.values()]
         told.append(f"{kind} {kind.key} {kind.takes} {known_shapes(tuple(events)).version}")
         for event in events:
             told += text_of(functions_of(event))
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16] if told else ""

@@ -16,7 +16,7 @@ class Beside(Protocol):
 
     @property
     def version(self) -> str:
-        """A name for the code that folds it."""
+        """A name for the code that folds it; empty where it folds nothing, and goes on from anywhere."""
         ...
 
     def changed(self) -> Mapping[Part, bytes | None]:

@@ -86,8 +86,13 @@ class IndexedEntities(Entities):
 
     @property
     def version(self) -> str:
-        """The name of the code that folds these entities, and what is beside them."""
-        return self._rows.version + ("" if self._beside is None else self._beside.version)
+        """The name of the code that folds these entities."""
+        return self._rows.version
+
+    @property
+    def beside(self) -> str:
+        """The name of the code that folds what is beside them; empty where nothing is."""
+        return "" if self._beside is None else self._beside.version
 
     def begin(self, standing: Standing) -> list[Ref]:
         """Go on from where the index stands; those are named that are to be folded from their own history."""
@@ -139,7 +144,7 @@ class IndexedEntities(Entities):
             if self._beside.sequence != standing.sequence:
                 return
             self._parts.update(self._beside.changed())
-        standing = replace(standing, version=self.version)
+        standing = replace(standing, version=self.version, beside=self.beside)
         self._leaving, self._changed = self._changed, {}
         self._said_leaving, self._said = self._said, {}
         rows = []

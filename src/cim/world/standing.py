@@ -21,7 +21,7 @@ async def go_on(
     standing = index.standing()
     if standing is None:
         return
-    why = await _doubt(standing, entities.version, log, milestone)
+    why = await _doubt(standing, entities, log, milestone)
     if why is None and len(index.bodiless(APART + 1)) > APART:
         why = f"more than {APART:,} entities are not kept there, since they are personal"
     if why is None and any(body == UNKEPT for _, body in index.parts()):
@@ -33,9 +33,9 @@ async def go_on(
     await world.go_on(standing, entities.begin(standing))
 
 
-async def _doubt(standing: Standing, version: str, log: Log, milestone: int) -> str | None:
+async def _doubt(standing: Standing, entities: IndexedEntities, log: Log, milestone: int) -> str | None:
     """Why an index is not believed; None where it is."""
-    if standing.version != version:
+    if standing.version != entities.version or entities.beside not in ("", standing.beside):
         return "other code folded it"
     if await log.last() < standing.sequence:
         return f"it holds a log up to {standing.sequence:,}, and this one ends before"

@@ -6,6 +6,7 @@ be read, or has another layout, is made anew.
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,21 @@ def _opened(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def copy(path: Path, to: Path) -> None:
+    """Put what the file holds now into a new one, also while another process writes to it; nothing where it
+    is not there or cannot be read."""
+    if not path.exists():
+        return
+    try:
+        with (
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(to)) as target,
+        ):
+            source.backup(target)
+    except sqlite3.Error:
+        discard(to)
 
 
 def is_ruined(error: sqlite3.Error) -> bool:

@@ -276,7 +276,11 @@ async def projections(rows: Rows, folder: Path, scale: Scale) -> None:
         log = await NatsLog.open(client)
         with Raw(server, user) as raw:
             raw.send(list(among(scale.projected, raw.inbox(), 1)), 256)
-        ours = await into_rows(log, SqliteRows(folder), scale.projected)
+        places = [folder / f"rows{turn}" for turn in range(3)]
+        for place in places:
+            place.mkdir()
+        turns = [await into_rows(log, SqliteRows(place), scale.projected) for place in places]
+    ours = sorted(turns, key=lambda one: one.rate)[1]
     theirs, name = their_rows(folder, scale.theirs), "events/s into SQLite on disk"
     rows.at_least(f"{name}; eventsourcing's projection beside", ours.rate, theirs.rate, 100)
     rows.at_least(f"{name}; 50,000 beside (one of the two will do)", ours.rate, 50_000, 1)
@@ -302,7 +306,9 @@ receipt, those that are under way at once together (docs/decisions/0027). The se
 messages made before reach on a raw socket that only counts answers: it makes no object of what it reads.
 Garbage is collected as in a leaf (docs/decisions/0026), for all sides.
 By request: 64 in flight from one process, the door with its actors and its world in another, the middle
-of three turns. The rival's projection commits each event by itself, as its own do."""
+of three turns. Ours into SQLite is the middle of three as well; the rival's projection commits each event
+by itself, as its own do. The server is killed with appends under way, one after the other; worlds of many
+entities are kept in their index, and each starts in a process of its own."""
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ async def test_a_client_lists_calls_and_reads(desk: Place) -> None:
         assert "Dear m1 ." in read.text  # type: ignore[union-attr]
         said = await it.get_prompt("language")
         assert "stamp: The mark on what was read." in said.messages[0].content.text  # type: ignore[union-attr]
-        assert "Letter: A letter that came in." in said.messages[0].content.text  # type: ignore[union-attr]
+        assert "`Letter`: A letter that came in." in said.messages[0].content.text  # type: ignore[union-attr]
     log = [one for one in desk.cim("log", "--json").data if one["subject"] == "evt.killed_desk.Letter.m1"]
     assert [(one["id"], one["owner"][:7]) for one in log] == [("once", "person:")]
 

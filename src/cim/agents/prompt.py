@@ -1,9 +1,9 @@
 """What an agent is told: to be what its docstring says, in the words of the modules that it works with."""
 
-import inspect
 from collections.abc import Iterable, Iterator, Mapping
 
 from cim.contract import codec
+from cim.contract.language import meaning
 from cim.contract.system import SystemType
 from cim.domain.record import Record
 
@@ -13,7 +13,7 @@ def instructions(system: SystemType, glossary: Mapping[str, str], prompt: str = 
     ``glossary`` and what the types are that it reads and writes."""
     assert system.agent is not None
     prompt = prompt or system.agent.instructions
-    words = "\n".join(f"- {term}: {meaning}" for term, meaning in _words(system, glossary))
+    words = "\n".join(f"- {term}: {said}" for term, said in _words(system, glossary))
     return f"{prompt}\n\nThe words that are used here:\n{words}" if words else prompt
 
 
@@ -24,9 +24,8 @@ def _words(system: SystemType, glossary: Mapping[str, str]) -> Iterator[tuple[st
         kinds += [kind for answer in system.agent.thinks.values() for kind, _ in answer.places]
         kinds += [tool.command[0].state for tool in system.agent.tools.values() if tool.command is not None]
     for kind in dict.fromkeys(kinds):
-        meaning = inspect.getdoc(kind)
-        if meaning and "doc__" not in meaning:
-            yield kind.__name__, " ".join(meaning.split())
+        if said := meaning(kind):
+            yield kind.__name__, said
 
 
 def told(parts: Iterable[str | Record]) -> str:

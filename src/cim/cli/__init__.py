@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "agent": "list agents and their runs, show or replay one, say whether an agent may work",
     "log": "print the log, a message a line",
     "topology": "show what a machine is made of and how it hangs together, from its modules alone",
+    "language": "print the words of a machine's modules: what each means, its fields, an example of it",
     "trace": "show everything that one command led to",
     "waiting": "list what failed, what is stopped and what is yet to be done",
     "release": "pass over the message that stops an entity, by an entry in the log that says why",

@@ -108,6 +108,13 @@ def _log(command: ArgumentParser) -> None:
     command.add_argument("--follow", action="store_true", help="go on with what comes")
 
 
+def _language(command: ArgumentParser) -> None:
+    command.add_argument("module", nargs="*", metavar="MODULE", help="of these modules alone")
+    command.add_argument(
+        "--examples", action="store_true", help="with the newest one of each word that stands in the log"
+    )
+
+
 def _topology(command: ArgumentParser) -> None:
     command.add_argument(
         "--format",
@@ -261,6 +268,7 @@ WORDS: Mapping[str, Callable[[ArgumentParser], None]] = {
     "agent": _agent,
     "mcp": _mcp,
     "log": _log,
+    "language": _language,
     "topology": _topology,
     "trace": _trace,
     "release": _release,

@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from cim.contract import codec
 from cim.contract.composition import Composition
 from cim.contract.envelope import Origin
+from cim.contract.language import language_text, languages_of
 from cim.contract.live import Change, Place
 from cim.contract.tool import Tool, tool_of_command, tool_of_query
 from cim.domain.errors import CimError
@@ -179,19 +180,8 @@ def offered(composition: Composition, only: frozenset[str], read_only: bool) -> 
 
 
 def language(composition: Composition) -> str:
-    """The words of the modules, and what they declare, as text."""
-    lines: list[str] = []
-    for context in composition.contexts:
-        lines += [f"# {context.name}", ""]
-        lines += [f"- {term}: {meaning}" for term, meaning in context.glossary.items()]
-        kinds = [one.state for one in composition.entities.values() if one.context == context.name]
-        components = [one.component for one in composition.components if one.owner == context.name]
-        for kind in [*kinds, *components]:
-            meaning = " ".join((kind.__doc__ or "").split())
-            if meaning and not meaning.startswith(f"{kind.__name__}("):
-                lines.append(f"- {kind.__name__}: {meaning}")
-        lines.append("")
-    return "\n".join(lines)
+    """The words of the modules, each module's with its version, as text."""
+    return "\n".join(map(language_text, languages_of(composition)))
 
 
 def _described(tool: Tool) -> types.Tool:

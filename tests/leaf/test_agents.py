@@ -108,8 +108,24 @@ def test_a_run_killed_at_any_step_goes_on_and_does_nothing_twice(desk: Place) ->
     assert replayed["outputs"] == [{"type": "Tone", "data": {"tone": "kind"}}]
     assert (desk.folder / "requests").read_text() == ""
     assert "killed_desk_Stamp" in desk.cim("agent", "show", told[0]["run"][:12]).out
+    assert_forks_do_nothing(desk, told[0])
     assert desk.cim("waiting").out == "nothing waits\n"
     assert desk.cim("verify", "--json").data[0]["faults"] == []
+
+
+def assert_forks_do_nothing(desk: Place, told: dict[str, Any]) -> None:
+    with (desk.folder / "machine.toml").open("a") as file:
+        file.write('stern = { use = "killed_desk:Deterministic", greeting = "stern" }\n')
+    before = desk.cim("log").out
+    fork = desk.cim("agent", "fork", told["run"], "--at", "0.4", "--model", "stern", "--json").data[0]
+    assert fork["outputs"] == [{"type": "Tone", "data": {"tone": "stern"}}]
+    assert (fork["kept"], len(fork["was"]), len(fork["steps"])) == (4, 1, 1)
+    # A query and the command are answered as they were then; the model is asked anew.
+    done = desk.cim("agent", "fork", told["run"], "--at", "0.0", "--text", "You are stern.")
+    assert done.code == 0, done.err
+    assert 'it would come to Tone {"tone":"kind"}' in done.out
+    assert desk.cim("agent", "fork", told["run"], "--at", "7.0").code == 1
+    assert desk.cim("log").out == before
 
 
 def test_a_model_that_gives_nonsense_and_one_that_hangs_wait_by_name(desk: Place) -> None:

@@ -18,6 +18,7 @@ from pydantic_ai.toolsets import FunctionToolset
 from cim.agents.durable import DOING, RUNNING, THINKING, Durability, Running, Steps
 from cim.agents.journal import Replay
 from cim.agents.prompt import instructions, told
+from cim.agents.steps import Step
 from cim.contract import codec
 from cim.contract.answer import Answer
 from cim.contract.system import SystemType
@@ -107,8 +108,11 @@ def _cause(error: BaseException) -> str:
     return ": ".join(dict.fromkeys(causes))
 
 
-async def run(steps: Steps, made: Callable[[], Awaitable[Any]]) -> Any:
-    """What an agent's function comes to, its steps written down by ``steps`` and taken from there."""
-    prompt, known = steps.recall()
-    RUNNING.set(Running(steps, Replay(known), prompt))
+async def run(
+    steps: Steps, made: Callable[[], Awaitable[Any]], known: Callable[[list[Step]], Replay] = Replay
+) -> Any:
+    """What an agent's function comes to, its steps written down by ``steps`` and taken from there, given out
+    by what ``known`` makes of them."""
+    prompt, finished = steps.recall()
+    RUNNING.set(Running(steps, known(finished), prompt))
     return await made()

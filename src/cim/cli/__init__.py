@@ -23,7 +23,7 @@ COMMANDS: dict[str, str] = {
     "ask": "ask a declared query",
     "watch": "show the entities that a question asks for, then what becomes of them",
     "mcp": "offer a running machine to a client of the Model Context Protocol, by stdin and stdout",
-    "agent": "list agents and their runs, show or replay one, say whether an agent may work",
+    "agent": "list agents and their runs, show, replay or fork one, say whether an agent may work",
     "log": "print the log, a message a line",
     "topology": "show what a machine is made of and how it hangs together, from its modules alone",
     "language": "print the words of a machine's modules: what each means, its fields, an example of it",

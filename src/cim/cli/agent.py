@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from cim.agents.past import Past, PastRun
 from cim.agents.stages import Stages
+from cim.cli.fork import fork
 from cim.cli.output import print_json, print_table
 from cim.cli.place import find_machine, open_log, reach, run_until_stopped
 from cim.cli.staging import SAYINGS, say
@@ -47,6 +48,8 @@ def run(given: argparse.Namespace) -> int:
         _show(found, given)
         return 0
     prompt = stages.prompt_of(found.began.system, found.began.prompt)
+    if given.what == "fork":
+        return fork(machine, found, prompt, given)
     return _replay(machine, found, prompt, given)
 
 

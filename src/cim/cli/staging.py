@@ -68,8 +68,12 @@ def _said(agent: str, given: argparse.Namespace, stage: Stage | None) -> Staged 
         raise CimError(
             "what is it told to be? give it with --text TEXT, --text @FILE, or --text '' for its code's"
         )
-    text: str = given.text
-    return Prompted(agent, Path(text[1:]).read_text() if text.startswith("@") else text)
+    return Prompted(agent, prompt_text(given.text))
+
+
+def prompt_text(given: str) -> str:
+    """What ``--text`` gives: a text, or with ``@`` what is in a file."""
+    return Path(given[1:]).read_text() if given.startswith("@") else given
 
 
 async def _one(log: NatsLog, machine: Machine, agent: str, said: Staged | Prompted) -> int:

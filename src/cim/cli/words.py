@@ -145,9 +145,10 @@ def _mcp(command: ArgumentParser) -> None:
 def _agent(command: ArgumentParser) -> None:
     command.add_argument(
         "what",
-        choices=("list", "runs", "show", "replay", "activate", "suspend", "retire", "prompt"),
+        choices=("list", "runs", "show", "replay", "fork", "activate", "suspend", "retire", "prompt"),
         help="list: the agents; runs: what they did; show: a run step by step; replay: make one again from "
-        "the log, with no call; activate, suspend, retire: whether one may work; prompt: what it is told",
+        "the log, with no call; fork: make one anew from a step on, to see what would have been; activate, "
+        "suspend, retire: whether one may work; prompt: what it is told",
     )
     command.add_argument(
         "name",
@@ -157,6 +158,10 @@ def _agent(command: ArgumentParser) -> None:
     )
     command.add_argument("--reason", default="", help="why, for the log")
     command.add_argument("--text", help="a prompt, or @FILE; an empty one for what its code says")
+    command.add_argument("--at", metavar="STEP", help="fork: the first step that is made anew, such as 0.2")
+    command.add_argument(
+        "--model", metavar="NAME", help="fork: another entry of [agents], or a model by pydantic-ai's name"
+    )
 
 
 def _trace(command: ArgumentParser) -> None:

@@ -1,8 +1,11 @@
-"""A run of an agent made again from the log alone: no model is asked, and nothing is done."""
+"""A run of an agent made again: from the log alone, with no model asked, or from one of its steps on anew."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
+from cim.agents.fork import Fork, Kept, WouldSend
+from cim.agents.journal import Replay
 from cim.agents.past import PastRun
 from cim.agents.steps import MODEL, UNREAD, Step
 from cim.contract import codec
@@ -45,16 +48,35 @@ def replayed(machine: Machine, composition: Composition, run: PastRun, prompt: s
     Raises :class:`CimError` where it cannot be told: what it was given was erased, its agent is not here, or
     it needs a provider.
     """
+    system = agent_of(composition, run)
+    return asyncio.run(_made(machine, composition, system, run, _Told(run, prompt), Replay))
+
+
+def forked(machine: Machine, composition: Composition, fork: Fork) -> dict[str, Any]:
+    """What a run comes to that is made anew from one of its steps on, told as :func:`replayed` tells it; with
+    ``would`` where it ended before a command that it would send: its name and arguments, else None.
+
+    The model is asked; nothing is done, and nothing is written down. Raises as :func:`replayed` does.
+    """
+    try:
+        outcome = asyncio.run(_made(machine, composition, fork.system, fork.run, fork, Kept))
+    except WouldSend as would:
+        said = {"command": would.command, "arguments": dict(would.arguments)}
+        return {"outputs": [], "cause": "", "would": said}
+    return {**outcome, "would": None}
+
+
+def agent_of(composition: Composition, run: PastRun) -> SystemType:
+    """The agent that made a run; raises :class:`CimError` where what it came to cannot be told here."""
     system = next((one for one in composition.systems if str(one) == run.began.system), None)
     if system is None or system.agent is None:
         raise CimError(f"no module here declares the agent {run.began.system}")
     if system.needs:
-        raise CimError(f"{system} needs {', '.join(system.needs)}: a replay has no providers")
+        raise CimError(f"{system} needs {', '.join(system.needs)}: no providers are made here")
     texts = [run.began.given, *(step.said for step in run.steps)]
     if ERASED in texts or UNREAD in texts:
         raise CimError(f"run {run.ref.id} was given, or was told, what was erased, or its key is elsewhere")
-    values = codec.json_value(run.began.given.encode())
-    return asyncio.run(_made(machine, composition, system, run, values, prompt))
+    return system
 
 
 async def _made(
@@ -62,18 +84,19 @@ async def _made(
     composition: Composition,
     system: SystemType,
     run: PastRun,
-    values: dict[str, Any],
-    prompt: str,
+    steps: "_Told | Fork",
+    known: Callable[[list[Step]], Replay],
 ) -> dict[str, Any]:
     from cim.agents.thinking import run as made  # it loads a library that takes seconds
 
+    values = codec.json_value(run.began.given.encode())
     given = {
         read.parameter: _value(read.kind, read.type, values.get(read.parameter)) for read in system.reads
     }
     thinks = Models(machine).thinks(system, composition)
     try:
-        output = await made(_Told(run, prompt), lambda: system.function(**given, **thinks))
-    except (Unfinished, Misdeclared):
+        output = await made(steps, lambda: system.function(**given, **thinks), known)
+    except (Unfinished, Misdeclared, WouldSend):
         raise
     except Exception as error:
         return {"outputs": [], "cause": str(error)}

@@ -15,11 +15,17 @@ import pytest
 from cim.adapters.nats.log import NatsLog
 from cim.adapters.system import SystemClock
 from cim.leaf.cluster import Cluster
-from cim.leaf.disk import Disk
+from cim.leaf.compose import leaf
+from cim.leaf.disk import Disk, outlast_full
 from cim.leaf.heads import keep_head, read_head
+from cim.leaf.index import leafs_index
+from cim.leaf.lock import find_running
+from cim.leaf.machine import load_machine
+from cim.leaf.private import write_private
 from cim.log.append import Appended, append
 from cim.log.backoff import outlast
 from cim.log.chain import Head
+from cim.ports.index import Standing
 from cim.ports.log import Stored
 from cim.testing.bare_leaf import BareCluster, BareLeaf, bare_cluster, bare_leaf
 from cim.testing.log_conformance import DEADLINE, commit, read_all
@@ -58,8 +64,8 @@ async def test_a_log_on_a_full_disk_loses_nothing_and_goes_on_when_there_is_room
 ) -> None:
     told: list[str] = []
     clock = SystemClock()
-    async with start(disk.folder / ".cim", told.append) as leaf:
-        log = await outlast(lambda: NatsLog.open(leaf.client), clock, DEADLINE)
+    async with start(disk.folder / ".cim", told.append) as bare:
+        log = await outlast(lambda: NatsLog.open(bare.client), clock, DEADLINE)
         stored: list[str] = []
 
         async def fill_up() -> None:
@@ -73,13 +79,13 @@ async def test_a_log_on_a_full_disk_loses_nothing_and_goes_on_when_there_is_room
 
         await fill_up()
         assert len(stored) > 200
-        await until(lambda: leaf.server.trouble is not None, "the trouble")
+        await until(lambda: bare.server.trouble is not None, "the trouble")
         await until(lambda: any(FULL.search(one) for one in told), "the news")
         disk.make_room()
         given = commit("evt.documents.Document.later", "later")
         assert isinstance(await append(log, clock, given, Head(), DEADLINE), Appended)
         # Two of three are enough to store it; each looks after its own disk in its own time.
-        await until(lambda: leaf.server.trouble is None, "no trouble any more")
+        await until(lambda: bare.server.trouble is None, "no trouble any more")
         found = [one.id for one in await outlast(lambda: read_all(log), clock, DEADLINE)]
         # The one that got no answer may stand there, too.
         assert found[: len(stored)] == stored
@@ -100,6 +106,69 @@ async def test_a_head_that_cannot_be_written_is_told_and_written_later(disk: Sma
     keeping.cancel()
     await asyncio.wait([keeping])
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["the first start", "after a crash"])
+async def test_a_leaf_that_starts_on_a_full_disk_waits_for_room_with_a_word(
+    disk: SmallDisk, before: bool
+) -> None:
+    (disk.folder / "machine.toml").write_text('name = "notes"\nmodules = []\n')
+    machine, told = load_machine(disk.folder), list[str]()
+    if before:  # what SQLite leaves behind when its process is killed
+        async with leafs_index(machine, SystemClock(), told.append) as index:
+            await index.write([], {}, Standing(3, "evt.jars.Jar.a", "d", "v1"))
+            kept = {path.name: path.read_bytes() for path in machine.state.glob("world.sqlite*")}
+        for name in ("world.sqlite", "world.sqlite-wal"):
+            (machine.state / name).write_bytes(kept[name])
+    disk.fill()
+    opening = leafs_index(machine, SystemClock(), told.append)
+    opened = asyncio.ensure_future(opening.__aenter__())
+    await until(lambda: bool(told), "the word")
+    assert re.search(r"world\.sqlite cannot be opened: .*: waiting until it can be", told[0])
+    disk.make_room()
+    standing = (await opened).standing()
+    assert (standing is not None and standing.sequence == 3) == before
+    await opening.__aexit__(None, None, None)
+    assert len(told) <= 2
+
+
+async def test_a_leaf_that_is_started_while_the_disk_is_full_comes_up_once_there_is_room(
+    disk: SmallDisk,
+) -> None:
+    (disk.folder / "machine.toml").write_text('name = "notes"\nmodules = []\n')
+    machine, told = load_machine(disk.folder), list[str]()
+    async with leaf(machine, told.append, port=0):
+        pass  # all that a first start makes is there
+    disk.fill()
+    opening = leaf(machine, told.append, port=0)
+    opened = asyncio.ensure_future(opening.__aenter__())
+    await until(lambda: any(FULL.search(one) for one in told), "the word")
+    assert not opened.done()
+    disk.make_room()
+    await opened
+    assert find_running(machine.state) is not None
+    await opening.__aexit__(None, None, None)
+
+
+async def test_where_a_leaf_is_is_written_once_there_is_room(disk: SmallDisk) -> None:
+    """The disk is full only when all else of the start is done."""
+    told, path = list[str](), disk.folder / "leaf.json"
+    disk.fill()
+    writing = asyncio.ensure_future(
+        outlast_full("where it is", lambda: write_private(path, "here"), SystemClock(), told.append)
+    )
+    await until(lambda: bool(told), "the word")
+    assert told == ["where it is was not written: No space left on device: it is tried again"]
+    assert [one.name for one in disk.folder.iterdir()] == ["something"], "no draft is left"
+    disk.make_room()
+    await writing
+    assert (path.read_text(), len(told)) == ("here", 1)
+    with pytest.raises(PermissionError):
+        await outlast_full("it", _refuse, SystemClock(), told.append)
+
+
+def _refuse() -> None:
+    raise PermissionError(13, "Permission denied")
 
 
 def test_a_server_that_failed_to_write_is_started_anew_once_there_is_room(
@@ -136,9 +205,9 @@ async def test_servers_that_come_up_on_a_full_disk_are_there_once_there_is_room(
     disk: SmallDisk, start: Start
 ) -> None:
     told: list[str] = []
-    async with start(disk.folder / ".cim", told.append) as leaf:
-        log = await outlast(lambda: NatsLog.open(leaf.client), SystemClock(), DEADLINE)
-        servers = leaf.server.nodes.values() if isinstance(leaf.server, Cluster) else [leaf.server]
+    async with start(disk.folder / ".cim", told.append) as bare:
+        log = await outlast(lambda: NatsLog.open(bare.client), SystemClock(), DEADLINE)
+        servers = bare.server.nodes.values() if isinstance(bare.server, Cluster) else [bare.server]
         disk.fill(4096)
         for server in servers:
             os.kill(server.pid, signal.SIGKILL)

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Iterable
 
 from cim.adapters.nats.link import connect
-from cim.adapters.system import SystemEntropy
+from cim.adapters.system import SystemClock, SystemEntropy
 from cim.cli.output import progress, tell
 from cim.cli.place import find_machine, run_until_stopped
 from cim.contract.composition import compose
@@ -53,7 +53,7 @@ async def _work(machine: Machine, modules: tuple[str, ...], only: str | None, le
     user = Credentials(running.jwt, running.seed)
     async with (
         connect(running.url, user, f"work of {machine.name}", tell) as client,
-        index_beside(machine) as index,
+        index_beside(machine, SystemClock(), tell) as index,
         join(machine, client, composition, systems, tell, modules, projections, index=index) as node,
         serve_runs(client, node.schedule, SystemEntropy().new_id(), tell, node.left_alone),
         QueryDoor(composition, node.world, node.answers).serve(client, sorted(brought), tell),

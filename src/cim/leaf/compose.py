@@ -29,6 +29,7 @@ from cim.doors.runs import serve_runs
 from cim.doors.serving import publisher
 from cim.leaf.accounts import Keys, machine_credentials, steward_credentials
 from cim.leaf.deciding import deciding
+from cim.leaf.disk import outlast_full, until_room
 from cim.leaf.garbage import let_go
 from cim.leaf.heads import keep_head
 from cim.leaf.hosts import Host
@@ -37,6 +38,7 @@ from cim.leaf.lock import LeafAddress, MachineLock
 from cim.leaf.machine import Machine, load_contexts
 from cim.leaf.machine_server import Running, machine_server
 from cim.leaf.node import Node, Tell, background, join
+from cim.leaf.private import private_folder
 from cim.leaf.sessions import PageSessions
 from cim.leaf.supervised import keep_providers
 from cim.leaf.turn import Turn
@@ -81,12 +83,13 @@ async def leaf(machine: Machine, tell: Tell, *, port: int | None = None) -> Asyn
     """
     if machine.hosts:
         raise Misdeclared(f"{machine.folder}: it has several hosts: run `cim up` at each")
+    await until_room(private_folder(machine.state), SystemClock(), tell)
     with (
         MachineLock.take(machine.state) as lock,
         bind(machine.port if port is None else port, tell) as listening,
     ):
         async with _ground(machine, tell, listening) as ground, _on(ground, listening) as found:
-            lock.announce(_address(ground, found.page))
+            await _announce(lock, ground, found.page)
             yield found
 
 
@@ -102,6 +105,7 @@ async def leaf_in_turn(
 
     ``up`` is told each time it has begun. Without ``stand_by`` it never is. Raises as :func:`leaf` does.
     """
+    await until_room(private_folder(machine.state), SystemClock(), tell)
     with (
         MachineLock.take(machine.state) as lock,
         bind(machine.port if port is None else port, tell) as listening,
@@ -109,7 +113,7 @@ async def leaf_in_turn(
         number = listening.getsockname()[1]
         async with _ground(machine, tell, listening) as ground:
             listening.close()
-            lock.announce(_address(ground, ""))
+            await _announce(lock, ground, "")
             assert machine.here is not None
             tell(f"node {machine.here.name} is up at {machine.here.url}")
             while stand_by:
@@ -127,14 +131,23 @@ async def _one_turn(
     try:
         with bind(port, ground.tell, alone=True) as listening:
             async with _on(ground, listening) as found:
-                lock.announce(_address(ground, found.page))
+                await _announce(lock, ground, found.page)
                 await up(found)
                 ground.tell(f"the leaf runs at {await over} now, it was taken over: this host stands by")
     finally:
         over.cancel()
         let_go()
         await turn.give_back()
-        lock.announce(_address(ground, ""))
+        await _announce(lock, ground, "")
+
+
+async def _announce(lock: MachineLock, ground: _Ground, page: str) -> None:
+    """Let others find what runs here, once there is room to write where it is."""
+
+    def write() -> None:
+        lock.announce(_address(ground, page))
+
+    await outlast_full(f"where the leaf of {ground.machine.folder} is", write, SystemClock(), ground.tell)
 
 
 @asynccontextmanager
@@ -170,7 +183,7 @@ async def _on(ground: _Ground, listening: socket.socket) -> AsyncIterator[Leaf]:
     composition, tell = ground.composition, ground.tell
     views = compile_views(composition)
     async with (
-        leafs_index(ground.machine) as index,
+        leafs_index(ground.machine, SystemClock(), tell) as index,
         join(
             ground.machine,
             ground.client,

@@ -4,8 +4,13 @@ A nats-server that could not write once keeps that error: it answers no publish 
 room again (seen with 2.15.1). Its log is the only place where it tells.
 """
 
+import errno
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+
+from cim.log.backoff import delays
+from cim.ports.clock import Clock
 
 ROOM = 16 * 1024 * 1024
 """Bytes that must be free, two of the largest messages."""
@@ -34,10 +39,7 @@ class Disk:
         free = shutil.disk_usage(self._folder).free
         self.trouble = None
         if free < ROOM:
-            self.trouble = (
-                f"the disk that holds {self._folder} is full ({free // 1024:,} KB are free): nothing is "
-                f"stored until there is room"
-            )
+            self.trouble = _full(self._folder, free)
         news = self._news()
         # What it could not write it may not have been able to log either: a full disk alone is enough.
         self._failed = self._failed or self.trouble is not None or any(one in news for one in _FAILED)
@@ -58,3 +60,41 @@ class Disk:
             return b""
         self._seen += len(news)
         return news
+
+
+async def until_room(folder: Path, clock: Clock, tell: Callable[[str], None]) -> None:
+    """Wait until the disk that holds ``folder`` has room; ``tell`` is told once that it has none."""
+    is_told = False
+    for delay in delays():
+        free = shutil.disk_usage(folder).free
+        if free >= ROOM:
+            return
+        if not is_told:
+            tell(_full(folder, free))
+        is_told = True
+        await clock.sleep(delay)
+
+
+async def outlast_full(
+    what: str, write: Callable[[], None], clock: Clock, tell: Callable[[str], None]
+) -> None:
+    """Write ``what``, again and again while there is no room for it; ``tell`` is told once."""
+    is_told = False
+    for delay in delays():
+        try:
+            write()
+        except OSError as error:
+            pass
+            if not is_told:
+                tell(f"{what} was not written: {error.strerror}: it is tried again")
+        else:
+            return
+        is_told = True
+        await clock.sleep(delay)
+
+
+def _full(folder: Path, free: int) -> str:
+    return (
+        f"the disk that holds {folder} is full ({free // 1024:,} KB are free): nothing is stored until there "
+        f"is room"
+    )

@@ -73,8 +73,8 @@ class MachineLock:
             os.close(descriptor)
             raise LeafRunning(_who_runs(folder))
         (folder / "leaf.json").unlink(missing_ok=True)
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        # In this order it needs no room on a full disk but the first time.
+        os.truncate(descriptor, os.pwrite(descriptor, str(os.getpid()).encode(), 0))
         return cls(folder, descriptor)
 
     def announce(self, address: LeafAddress) -> None:

@@ -32,6 +32,10 @@ class IndexRuined(CimError):
     """What the index holds cannot be believed any more. It is thrown away; the next start makes it anew."""
 
 
+class IndexAway(CimError):
+    """It cannot be had now, such as on a full disk; nothing is wrong with what it holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How far an index holds a log, and which one: the newest commit that it holds, by ``sequence``,

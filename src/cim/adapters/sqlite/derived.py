@@ -90,6 +90,12 @@ def is_ruined(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
+def may_pass(error: sqlite3.Error) -> bool:
+    """Whether an error is the disk's and no fault of the file: there is no room, or it cannot be read now."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
+
 def discard(path: Path) -> None:
     """Throw the file away: what it held is in the log."""
     for ending in ("", "-wal", "-shm", "-journal"):

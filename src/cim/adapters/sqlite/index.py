@@ -16,10 +16,10 @@ from types import MappingProxyType
 from typing import Any
 from zlib import compress, crc32, decompress
 
-from cim.adapters.sqlite.derived import Layout, connect, discard, is_ruined
+from cim.adapters.sqlite.derived import Layout, connect, discard, is_ruined, may_pass
 from cim.contract.subjects import Ref
 from cim.domain.errors import CimError
-from cim.ports.index import IndexRuined, Kind, Part, Row, Said, Standing
+from cim.ports.index import IndexAway, IndexRuined, Kind, Part, Row, Said, Standing
 
 Shape = tuple[int, frozenset[str]]
 """The number of a kind, and what those of it carry that have this shape."""
@@ -68,7 +68,8 @@ _PUT = (
 class SqliteIndex:
     """Fulfils :class:`cim.ports.index.Index` with a file. To be closed by whoever made it.
 
-    Raises :class:`CimError` where the file cannot be had.
+    Raises :class:`CimError` where the file cannot be had, :class:`cim.ports.index.IndexAway` where it may be
+    had later.
     """
 
     def __init__(self, path: Path) -> None:
@@ -180,7 +181,8 @@ class SqliteIndex:
         try:
             self._reader, self._writer = connect(self._path, LAYOUT), connect(self._path, LAYOUT)
         except sqlite3.Error as error:
-            raise CimError(f"{self._path} cannot be opened: {error}") from error
+            kind = IndexAway if may_pass(error) else CimError
+            raise kind(f"{self._path} cannot be opened: {error}") from error
         self._kinds: dict[int, Kind] = {}
         self._numbers: dict[Kind, int] = {}
         for number, context, name in self._read("SELECT number, context, name FROM kind"):

@@ -84,7 +84,8 @@ async def outlast_full(
         try:
             write()
         except OSError as error:
-            pass
+            if error.errno != errno.ENOSPC:
+                raise
             if not is_told:
                 tell(f"{what} was not written: {error.strerror}: it is tried again")
         else:

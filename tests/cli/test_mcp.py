@@ -2,16 +2,21 @@
 
 import os
 import shutil
+import stat
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 
+from cim.domain.errors import CimError
+from cim.leaf.token import TOKEN, token_of
 from cim.testing.processes import Place, place
 
 MACHINE = """
@@ -131,3 +136,68 @@ def test_what_cannot_be_offered_is_refused_by_name(desk: Place, tmp_path: Path) 
     (tmp_path / "machine.toml").write_text('name = "still"\nmodules = []\n')
     still = desk.cim("mcp", "--machine", str(tmp_path))
     assert (still.code, "no leaf of machine still runs" in still.err) == (1, True)
+
+
+@pytest.fixture(scope="module")
+def over_http(desk: Place) -> str:
+    """The address at which ``cim mcp --http`` serves."""
+    serving = desk.start("mcp", "--http", "0")
+    serving.prints("whoever asks sends the header")
+    return serving.out.splitlines()[0].rpartition(" ")[2]
+
+
+def token(desk: Place) -> str:
+    return (desk.state / TOKEN).read_text()
+
+
+@asynccontextmanager
+async def by_http(url: str, token: str) -> AsyncIterator[Client]:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        httpx2.AsyncClient(headers=headers) as sending,
+        Client(streamable_http_client(url, http_client=sending), read_timeout_seconds=60) as found,
+    ):
+        yield found
+
+
+async def test_by_http_it_is_the_same_door_for_any_number_of_clients(desk: Place, over_http: str) -> None:
+    async with by_http(over_http, token(desk)) as it, by_http(over_http, token(desk)) as other:
+        async with client(desk) as by_pipe:
+            tools = [[tool.name for tool in (await one.list_tools()).tools] for one in (it, other, by_pipe)]
+        assert tools[0] == tools[1] == tools[2]
+        given = {"letter": "h1", "text": "Dear h1 .", "command_id": "by-http"}
+        first, again = [await one.call_tool("killed_desk_Write", given) for one in (it, other)]
+        assert first.structured_content == again.structured_content
+        refused = await other.call_tool("killed_desk_Burn", {})
+        assert refused.is_error
+    assert stat.S_IMODE((desk.state / TOKEN).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": "{token}"}, 401),
+        ({"Authorization": "Basic {token}"}, 401),
+        ({"Authorization": "Bearer {token}", "Origin": "http://evil.example"}, 403),
+        ({"Authorization": "Bearer {token}", "Host": "evil.example"}, 421),
+    ],
+)
+async def test_by_http_nobody_else_is_let_in(
+    desk: Place, over_http: str, headers: dict[str, str], status: int
+) -> None:
+    sent = {name: value.format(token=token(desk)) for name, value in headers.items()}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    accept = {"Accept": "application/json, text/event-stream"}
+    async with httpx2.AsyncClient() as asking:
+        answer = await asking.post(over_http, json=body, headers={**accept, **sent})
+    assert answer.status_code == status
+    assert "killed_desk" not in answer.text
+
+
+def test_a_token_that_is_none_is_refused(tmp_path: Path) -> None:
+    assert token_of(tmp_path) == token_of(tmp_path)
+    (tmp_path / TOKEN).write_text("short\n")
+    with pytest.raises(CimError, match=r"mcp\.token holds no token of 32 characters: remove it"):
+        token_of(tmp_path)

@@ -16,11 +16,12 @@ from cim.contract.composition import compose
 from cim.contract.envelope import Origin
 from cim.domain.errors import Misdeclared
 from cim.doors.sender import send
-from cim.leaf.compose import HOST, Leaf, bind, leaf, upload
+from cim.leaf.compose import Leaf, leaf, upload
 from cim.leaf.heads import read_head
 from cim.leaf.lock import LeafRunning, find_running
 from cim.leaf.machine import Machine, load_contexts, load_machine
 from cim.leaf.process import command_line
+from cim.leaf.web import HOST, bind
 from cim.ports.log import LinkLost
 from cim.world.world import value_of
 

@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "rows": "print the rows of a projection, or how far each projection is",
     "ask": "ask a declared query",
     "watch": "show the entities that a question asks for, then what becomes of them",
-    "mcp": "offer a running machine to a client of the Model Context Protocol, by stdin and stdout",
+    "mcp": "offer a running machine to clients of the Model Context Protocol, by stdin and stdout or by HTTP",
     "agent": "list agents and their runs, show, replay or fork one, say whether an agent may work",
     "log": "print the log, a message a line",
     "topology": "show what a machine is made of and how it hangs together, from its modules alone",

@@ -134,6 +134,12 @@ def _topology(command: ArgumentParser) -> None:
 def _mcp(command: ArgumentParser) -> None:
     command.add_argument("--read-only", action="store_true", help="offer queries alone, and no command")
     command.add_argument(
+        "--http",
+        type=int,
+        metavar="PORT",
+        help="by HTTP on loopback instead, to who has the token in .cim/mcp.token (0: any free port)",
+    )
+    command.add_argument(
         "--tool",
         action="append",
         default=[],

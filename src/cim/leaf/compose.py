@@ -3,11 +3,10 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-import uvicorn
 from nats.aio.client import Client
 
 from cim.actors.actors import Actors
@@ -19,7 +18,7 @@ from cim.contract import codec
 from cim.contract.composition import Composition, compose
 from cim.contract.personal import personal_fields
 from cim.contract.subjects import MACHINE
-from cim.domain.errors import CimError, Misdeclared
+from cim.domain.errors import Misdeclared
 from cim.doors.commands import CommandDoor
 from cim.doors.live import LiveDoor
 from cim.doors.page import PageDoor
@@ -42,12 +41,11 @@ from cim.leaf.private import private_folder
 from cim.leaf.sessions import PageSessions
 from cim.leaf.supervised import keep_providers
 from cim.leaf.turn import Turn
+from cim.leaf.web import HOST, bind, serve_web
 from cim.views.live import LiveQueries
 from cim.views.page import Page, Upload
 from cim.views.template import View, compile_view
 from cim.world.trail import trail
-
-HOST = "127.0.0.1"
 
 LAST_WORDS = 2.0
 """Seconds at the end for writing down what no process has to look at again."""
@@ -290,51 +288,11 @@ async def _doors(
         background(
             live.run(),
             watched.run(),
-            _serve(page, listening),
+            serve_web(page.app(), listening, "the page's web server"),
             keep_head(node.world, node.machine.state, clock, tell),
         ),
     ):
         yield
-
-
-async def _serve(page: PageDoor, listening: socket.socket) -> None:
-    """Serve the page until cancelled; then the web server closes its sockets itself: cancelled, it
-    would leave them with the event loop."""
-    web = _Web(uvicorn.Config(page.app(), log_config=None, access_log=False, lifespan="off"))
-    serving = asyncio.ensure_future(web.serve(sockets=[listening]))
-    try:
-        await asyncio.shield(serving)
-        raise CimError("the page's web server ended by itself: start the leaf again")
-    finally:
-        web.should_exit = web.force_exit = True
-        await asyncio.wait([serving])
-
-
-class _Web(uvicorn.Server):
-    """uvicorn without its own signal handlers: the command line has the process's."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def bind(port: int, tell: Tell, *, alone: bool = False) -> socket.socket:
-    """A listening socket on loopback at ``port``, or at the next free one, which is told; where it is to
-    be ``alone``, there or nowhere."""
-    others = (*range(port + 1, min(port + 100, 65536)), 0) if port and not alone else ()
-    for candidate in (port, *others):
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((HOST, candidate))
-            listening.listen(128)
-        except OSError:
-            listening.close()
-            continue
-        if candidate != port:
-            tell(f"port {port} is taken: the page is at {listening.getsockname()[1]} instead")
-        return listening
-    raise CimError(f"port {port} is taken" if alone else f"no port is free on {HOST}")
 
 
 def _address(ground: _Ground, page: str) -> LeafAddress:

@@ -1,5 +1,6 @@
 """``cim mcp`` on a real machine, spoken to by the official client."""
 
+import asyncio
 import os
 import shutil
 import stat
@@ -14,8 +15,15 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import ResourceUpdated
+from mcp_types import SubscriptionFilter, SubscriptionsListenRequestParams
 
+from cim.adapters.nats.link import connect
+from cim.adapters.system import SystemClock, SystemEntropy
 from cim.domain.errors import CimError
+from cim.doors.updates import Updates
+from cim.leaf.accounts import Credentials
 from cim.leaf.token import TOKEN, token_of
 from cim.testing.processes import Place, place
 
@@ -171,6 +179,47 @@ async def test_by_http_it_is_the_same_door_for_any_number_of_clients(desk: Place
         refused = await other.call_tool("killed_desk_Burn", {})
         assert refused.is_error
     assert stat.S_IMODE((desk.state / TOKEN).stat().st_mode) == 0o600
+
+
+async def updated(it: Client, uri: str, change: dict[str, Any]) -> str:
+    """The resource of which an update is told behind a change."""
+    async with asyncio.timeout(30), it.listen(resource_subscriptions=[uri, "cim://nothing"]) as told:
+        await it.call_tool("killed_desk_Write", change)
+        async for event in told:
+            assert isinstance(event, ResourceUpdated)
+            return event.uri
+    raise AssertionError("the updates ended")
+
+
+async def test_who_listens_is_told_of_each_change_by_a_pipe_and_by_http(desk: Place, over_http: str) -> None:
+    uri = "cim://killed_desk.Letter"
+    async with client(desk) as it:
+        assert await updated(it, uri, {"letter": "u1", "text": "Dear u1 ."}) == uri
+        assert await updated(it, uri, {"letter": "u1", "text": "Dear u1 , again."}) == uri
+    async with by_http(over_http, token(desk)) as it:
+        assert await updated(it, uri, {"letter": "u2", "text": "Dear u2 ."}) == uri
+
+
+async def test_what_cannot_be_followed_is_an_error_of_the_protocol(desk: Place) -> None:
+    address = desk.address
+    user = Credentials(address.jwt, address.seed)
+    async with connect(address.url, user, "test") as link:
+        questions = {"cim://no.Kind": {"of": "no.Kind"}}
+        updates = Updates(link, SystemClock(), SystemEntropy(), questions, "mcp", print)
+        asked = SubscriptionFilter(resource_subscriptions=["cim://no.Kind"])
+        with pytest.raises(MCPError, match=r"cim://no\.Kind: .*no\.Kind"):
+            await updates.listen(None, SubscriptionsListenRequestParams(notifications=asked))
+
+
+async def test_who_listens_to_something_else_is_told_nothing_of_it(desk: Place) -> None:
+    async with client(desk) as it, it.listen(resource_subscriptions=["cim://killed_desk.Paper"]) as told:
+        await it.call_tool("killed_desk_Write", {"letter": "u3", "text": "Dear u3 ."})
+        await it.call_tool("killed_desk_Drop", {"paper": "p9", "text": "Dear p9 ."})
+        async with asyncio.timeout(30):
+            async for event in told:
+                assert isinstance(event, ResourceUpdated)
+                assert event.uri == "cim://killed_desk.Paper"
+                break
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from cim.contract.tool import Tool, tool_of_command, tool_of_query
 from cim.domain.errors import CimError
 from cim.doors.asker import ask_query
 from cim.doors.sender import send
+from cim.doors.updates import Updates
 from cim.doors.watcher import live
 from cim.ports.clock import Clock, Entropy
 
@@ -61,6 +62,8 @@ class McpDoor:
         self._composition, self._client, self._clock = composition, client, clock
         self._entropy, self._owner, self._trouble = entropy, owner, trouble
         self._tools = {one.name: one for one in offered(composition, frozenset(only), read_only)}
+        questions = {f"{SCHEME}{kind}": self._question(str(kind)) for kind in composition.entities.values()}
+        self._updates = Updates(client, clock, entropy, questions, SENDER, trouble)
 
     def server(self, name: str, version: str) -> Server[Any]:
         """The server that speaks the protocol, on whatever it is run."""
@@ -72,6 +75,7 @@ class McpDoor:
             on_call_tool=self._call_tool,
             on_list_resources=self._list_resources,
             on_read_resource=self._read_resource,
+            on_subscriptions_listen=self._updates.listen,
             on_list_prompts=self._list_prompts,
             on_get_prompt=self._get_prompt,
         )
@@ -136,10 +140,8 @@ class McpDoor:
 
     async def _entities(self, name: str) -> dict[str, Any]:
         """The first entities of a kind as the live query tells them."""
-        of = tuple(name.split("."))
-        shown = [one.key for one in self._composition.components if one.of == of]
-        question = {"of": name, "page": MOST, "show": ["state", *shown]}
         found: list[Change] = []
+        question = self._question(name)
         following = live(self._client, self._clock, self._entropy, question, SENDER, patience=PATIENCE)
         async with aclosing(following) as told:
             async for one in told:
@@ -149,6 +151,12 @@ class McpDoor:
                     found.append(one)
         entities = [{"id": one.id, "sequence": one.sequence, **(one.values or {})} for one in found[:MOST]]
         return {"entities": entities, "more": len(found) > MOST}
+
+    def _question(self, name: str) -> dict[str, Any]:
+        """What is asked for of a kind: all of it."""
+        of = tuple(name.split("."))
+        shown = [one.key for one in self._composition.components if one.of == of]
+        return {"of": name, "page": MOST, "show": ["state", *shown]}
 
     async def _list_prompts(self, _: Any, params: Any) -> types.ListPromptsResult:
         says = "The words of this machine's modules: what they mean, and what there is."

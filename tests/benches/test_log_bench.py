@@ -1,5 +1,9 @@
 """The log's bench runs from one end to the other, and holds each of its aims beside what was measured."""
 
+import pytest
+
+pytest.importorskip("eventsourcing", reason="needs the group: uv sync --group bench")
+
 from pathlib import Path
 
 from log import TINY, measure

@@ -1,8 +1,10 @@
 """The bench of the parts runs to its end, and puts a rival or a limit beneath what it measures."""
 
-from pathlib import Path
-
 import pytest
+
+pytest.importorskip("eventsourcing", reason="needs the group: uv sync --group bench")
+
+from pathlib import Path
 
 import parts_here
 from cim.testing.postgres_server import programs

@@ -1,5 +1,11 @@
 """The bench of the world runs to its end: every side writes each output once, and stands in the table."""
 
+import pytest
+
+pytest.importorskip("eventsourcing", reason="needs the group: uv sync --group bench")
+pytest.importorskip("faststream", reason="needs the group: uv sync --group bench")
+pytest.importorskip("matplotlib", reason="needs the group: uv sync --group bench")
+
 import asyncio
 from pathlib import Path
 

@@ -307,7 +307,8 @@ messages made before reach on a raw socket that only counts answers: it makes no
 Garbage is collected as in a leaf (docs/decisions/0026), for all sides.
 By request: 64 in flight from one process, the door with its actors and its world in another, the middle
 of three turns. Ours into SQLite is the middle of three as well; the rival's projection commits each event
-by itself, as its own do. The server is killed with appends under way, one after the other; worlds of many
+by itself, as its own do. The server is killed, and the link cut for
+0.1 s to 1 s, with appends under way, one after the other; worlds of many
 entities are kept in their index, and each starts in a process of its own."""
 
 

@@ -17,7 +17,7 @@ def test_the_bench_measures_every_side_and_every_aim(tmp_path: Path) -> None:
     rows = Rows()
     measure(rows, disk, shm, TINY)
     assert len(rows.sides) == 12
-    assert len(rows.bars) == 15
+    assert len(rows.bars) == 16
     assert all(float(cell.replace(",", "")) > 0 for _, ours, *_ in rows.bars for cell in [ours])
     assert {bar[-1] for bar in rows.bars} <= {"yes", "no"}
     tables = rows.tables()
@@ -29,6 +29,7 @@ def test_the_bench_measures_every_side_and_every_aim(tmp_path: Path) -> None:
         "among 200 others",
         "one at a",
         "the server's return",
+        "the link's return",
         "a later start",
     ):
         assert told in tables

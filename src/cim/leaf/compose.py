@@ -136,7 +136,8 @@ async def _one_turn(
         over.cancel()
         let_go()
         await turn.give_back()
-        await _announce(lock, ground, "")
+    # Not where it was cut off: then it is taken back with the lock, and nobody waits for room.
+    await _announce(lock, ground, "")
 
 
 async def _announce(lock: MachineLock, ground: _Ground, page: str) -> None:

@@ -73,7 +73,7 @@ def _folder(state: Path) -> Iterator[Path]:
     """A folder that nobody else takes for left over."""
     while True:
         path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=state))
-        with suppress(OSError):  # removed before it was locked: another one is made
+        with suppress(FileNotFoundError):  # removed before it was locked: another one is made
             lock = (path / LOCK).open("wb")
             if _is_locked(lock) and (path / LOCK).exists():
                 break

@@ -30,7 +30,7 @@ async def serve_web(app: Any, listening: socket.socket, what: str, *, lifespan: 
     serving = asyncio.ensure_future(web.serve(sockets=[listening]))
     try:
         await asyncio.shield(serving)
-        raise CimError(f"{what} ended by itself: start it again")
+        raise CimError(f"{what} ended by itself: start this command again")
     finally:
         web.should_exit = web.force_exit = True
         await asyncio.wait([serving])

@@ -333,7 +333,7 @@ def _nobody(key: Key) -> None:
     """Nobody wants to know what changed."""
 
 
-def _settle(kind: Kind, subject: str, number: int, id: str) -> Iterator[str]:
+def _settle(kind: Kind, subject: str, number: int, id: str) -> list[str]:
     """Let go of every trigger up to a commit, but for those of instances that are stopped; the ids of those
     that had some."""
     said = (subject, number, id)
@@ -343,11 +343,12 @@ def _settle(kind: Kind, subject: str, number: int, id: str) -> Iterator[str]:
         for one in waiting.triggers
         if (one.commit.subject, one.commit.number, one.commit.id) == said
     )
-    last = next(places, 0)
+    last, settled = next(places, 0), list[str]()
     for name, waiting in list(kind.instances.items()):
         if waiting.stop is None and waiting.triggers and waiting.triggers[0].commit.sequence <= last:
             while waiting.triggers and waiting.triggers[0].commit.sequence <= last:
                 waiting.triggers.popleft()
             if waiting.is_over:
                 del kind.instances[name]
-            yield name
+            settled.append(name)
+    return settled
